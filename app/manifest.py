@@ -116,6 +116,7 @@ class Manifest(Strict):
     year: int | None = None
     summary: str = Field("", description="One or two sentences for the page.")
     paper: Paper | None = None
+    order: int = Field(1000, description="Place in the list of networks; the course's own come first.")
     default_weights: str
     weights: tuple[Weights, ...] = Field(min_length=1)
     layers: dict[str, tuple[str, ...]] = Field(

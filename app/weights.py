@@ -1,0 +1,235 @@
+"""Weight files: from a manifest's origin to numbers on disk, verified by digest, never half-written.
+
+A graph whose numbers are not inside it names one external data file (ONNX, `TensorProto.data_location`), which
+onnxruntime memory-maps, so that processes on one machine share its pages. This module makes that file once, in a
+folder named by its digest, and opens its arrays.
+"""
+
+import errno
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import numpy_helper
+
+from app.errors import ConvscopeError, NetworkUnusable
+from app.manifest import Seeded
+
+Array = npt.NDArray[np.float32]
+Progress = Callable[[int], None]  # told the number of bytes done since the last call
+
+PAGE = 4096  # memory-mapped tensors start on a page
+CHUNK = 1 << 20  # numbers generated and hashed at a time
+
+
+class WeightsUnwritable(ConvscopeError):
+    """The weight file could not be made: no space, no permission, or numbers that differ from the digest."""
+
+    status, type, title = 503, "weights-unwritable", "The weights could not be written"
+
+
+def external_location(tensor: onnx.TensorProto) -> dict[str, str]:
+    """The external data fields of a tensor (`location`, `offset`, `length`); empty when the data is inside."""
+    if tensor.data_location != onnx.TensorProto.EXTERNAL:
+        return {}
+    return {entry.key: entry.value for entry in tensor.external_data}
+
+
+def place_externally(model: onnx.ModelProto, file: str) -> int:
+    """Give every initializer without data a place in the external file, page by page; returns the file's bytes."""
+    offset = 0
+    for tensor in model.graph.initializer:
+        if external_location(tensor):
+            length = 4 * math.prod(tensor.dims)
+            del tensor.external_data[:]
+            for key, value in (("location", file), ("offset", str(offset)), ("length", str(length))):
+                entry = tensor.external_data.add()
+                entry.key, entry.value = key, value
+            offset = -(-(offset + length) // PAGE) * PAGE
+    return offset
+
+
+def seeded_chunks(model: onnx.ModelProto, seed: int) -> Iterator[bytes]:
+    """The external file's bytes in order: He-uniform kernels, zero vectors, zeros in the gaps.
+
+    float32 arithmetic on SFC64's bits only, so the same seed gives the same bytes on every machine. The bound
+    is sqrt(6 / fan_in) (He et al. 2015, "Delving deep into rectifiers", section 2.2, for a uniform draw).
+    """
+    rng = np.random.Generator(np.random.SFC64(seed))
+    written = 0
+    for tensor in model.graph.initializer:
+        place = external_location(tensor)
+        if not place:
+            continue
+        offset = int(place["offset"])
+        yield bytes(offset - written)
+        count = math.prod(tensor.dims)
+        fan_in = math.prod(tensor.dims[1:])
+        bound = np.float32(math.sqrt(6 / fan_in)) if len(tensor.dims) > 1 else np.float32(0)
+        for start in range(0, count, CHUNK):
+            size = min(CHUNK, count - start)
+            if bound == 0:
+                yield bytes(4 * size)
+                continue
+            numbers = rng.random(size, dtype=np.float32)  # [0, 1)
+            numbers *= np.float32(2)
+            numbers -= np.float32(1)
+            numbers *= bound
+            yield numbers.astype("<f4", copy=False).tobytes()
+        written = offset + 4 * count
+    yield bytes(-(-written // PAGE) * PAGE - written)
+
+
+def write_seeded(
+    model: onnx.ModelProto, seed: int, path: Path, progress: Progress | None = None
+) -> tuple[int, str]:
+    """Write the external file of an untrained network to `path`; returns its bytes and its sha256.
+
+    Written beside `path` under another name, then renamed: `path` is whole or not there.
+
+    Raises:
+        WeightsUnwritable: the folder cannot be written or the disk is full; nothing is left behind.
+    """
+    digest, size = hashlib.sha256(), 0
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            for chunk in seeded_chunks(model, seed):
+                file.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+                if progress:
+                    progress(len(chunk))
+    except OSError as error:
+        full = " The disk is full: free some space, or" if error.errno == errno.ENOSPC else " Check it, or"
+        raise WeightsUnwritable(
+            f"The weight file {path} cannot be written: {error.strerror}.{full} choose another folder with "
+            "CONVSCOPE_CACHE_DIR.",
+            str(path),
+        ) from error
+    return size, digest.hexdigest()
+
+
+def ensure_seeded(
+    model: onnx.ModelProto, origin: Seeded, cache_dir: Path, progress: Progress | None = None
+) -> Path:
+    """The folder that holds the network's external file, made or verified now.
+
+    A file verified once is trusted while its size and modification time stay the same; otherwise its digest is
+    computed again, and a file that differs is made anew.
+
+    Raises:
+        WeightsUnwritable: the file cannot be made, or its digest is not the manifest's.
+    """
+    path = cache_dir / "weights" / origin.sha256[:32] / origin.file
+    if is_verified(path, origin.sha256):
+        if progress:
+            progress(origin.bytes)
+        return path.parent
+    _, digest = write_seeded(model, origin.seed, path, progress)
+    if digest != origin.sha256:
+        path.unlink(missing_ok=True)
+        raise WeightsUnwritable(
+            f"The numbers made for {origin.file} have the digest {digest}, not {origin.sha256} as the manifest "
+            "says. The installation is damaged or its numpy differs: install it again.",
+            digest,
+        )
+    _write_stamp(path, digest)
+    return path.parent
+
+
+def is_verified(path: Path, sha256: str) -> bool:
+    """Whether the file is there with that digest; reads it whole only when it changed since last verified."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return False
+    try:
+        if json.loads(_stamp(path).read_text()) == [sha256, stat.st_size, stat.st_mtime_ns]:
+            return True
+    except (OSError, ValueError):
+        pass  # never verified, or the stamp is damaged: the digest decides
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest == sha256:
+        _write_stamp(path, digest)
+    return digest == sha256
+
+
+def open_initializers(model: onnx.ModelProto, folder: Path | None) -> dict[str, npt.NDArray[Any]]:
+    """Every initializer with numbers, by name; external ones are memory-mapped read-only, not loaded."""
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for tensor in model.graph.initializer:
+        place = external_location(tensor)
+        if not place:
+            arrays[tensor.name] = numpy_helper.to_array(tensor)
+        elif folder is not None and math.prod(tensor.dims) > 0:
+            arrays[tensor.name] = np.memmap(
+                folder / place["location"],
+                dtype=onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).newbyteorder("<"),
+                mode="r",
+                offset=int(place.get("offset", "0")),
+                shape=tuple(tensor.dims),
+            )
+    return arrays
+
+
+def check_external(model: onnx.ModelProto, path: Path) -> None:
+    """Refuse a graph whose external data lies outside the graph's own folder, or is missing or short.
+
+    Raises:
+        NetworkUnusable: names the tensor and the place it points to.
+    """
+    folder = path.parent.resolve()
+    for tensor in model.graph.initializer:
+        place = external_location(tensor)
+        if not place:
+            continue
+        location = place.get("location", "")
+        target = (folder / location).resolve()
+        if not target.is_relative_to(folder):
+            raise NetworkUnusable(
+                f"{path} keeps the tensor '{tensor.name}' in '{location}', outside its own folder. Move the data "
+                "beside the ONNX file and save it again with a relative location.",
+                location,
+            )
+        end = int(place.get("offset", "0")) + int(place.get("length", "0"))
+        if not target.is_file() or target.stat().st_size < end:
+            raise NetworkUnusable(
+                f"{path} keeps the tensor '{tensor.name}' in '{location}', which is "
+                f"{'too short' if target.is_file() else 'not there'}. Copy the data file beside the ONNX file.",
+                location,
+            )
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file written beside `path` and renamed onto it when the block ends well; removed when it does not."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        part.chmod(0o644)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _stamp(path: Path) -> Path:
+    return path.with_name(path.name + ".verified")
+
+
+def _write_stamp(path: Path, digest: str) -> None:
+    stat = path.stat()
+    with suppress(OSError), replacing(_stamp(path)) as file:  # read-only folder: verified again next time
+        file.write(json.dumps([digest, stat.st_size, stat.st_mtime_ns]).encode())
