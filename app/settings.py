@@ -21,20 +21,14 @@ class Settings(BaseSettings):
         description="Folder for unpacked weights; made when missing, safe to delete.",
     )
     onnx: Path | None = Field(None, description="An ONNX file of your own to serve beside the five networks.")
-    manifest: Path | None = Field(
-        None, description="The manifest of that file: labels, preprocessing, title."
-    )
+    manifest: Path | None = Field(None, description="The manifest of that file: labels, preprocessing, title.")
     max_body_bytes: int = Field(20 * MIB, ge=1, description="Largest request body, in bytes.")
-    max_pixels: int = Field(
-        50_000_000, ge=1, description="Most pixels of an uploaded image, from its header."
-    )
+    max_pixels: int = Field(50_000_000, ge=1, description="Most pixels of an uploaded image, from its header.")
     cache_bytes: int = Field(
         1024 * MIB, ge=0, description="Budget for derived data (activations, pictures), in bytes."
     )
     runs_bytes: int = Field(256 * MIB, ge=1, description="Budget for run records (the uploads), in bytes.")
-    run_ttl_seconds: int = Field(
-        24 * 3600, ge=1, description="How long a run and its upload are kept, in seconds."
-    )
+    run_ttl_seconds: int = Field(24 * 3600, ge=1, description="How long a run and its upload are kept, in seconds.")
     threads: int = Field(0, ge=0, description="Threads of one inference; 0 takes every core.")
     concurrency: int = Field(2, ge=1, description="Inferences at the same time.")
     queue: int = Field(64, ge=0, description="Inferences that may wait for a place; more are answered 503.")
@@ -43,6 +37,4 @@ class Settings(BaseSettings):
         pattern="^(auto|cpu|cuda)$",
         description="Execution provider: cpu, cuda, or auto (CUDA where a GPU and its libraries are there).",
     )
-    log_level: str = Field(
-        "info", pattern="^(debug|info|warning|error)$", description="Least severe log line shown."
-    )
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least severe log line shown.")

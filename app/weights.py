@@ -89,9 +89,7 @@ def seeded_chunks(model: onnx.ModelProto, seed: int) -> Iterator[bytes]:
     yield bytes(-(-written // PAGE) * PAGE - written)
 
 
-def write_seeded(
-    model: onnx.ModelProto, seed: int, path: Path, progress: Progress | None = None
-) -> tuple[int, str]:
+def write_seeded(model: onnx.ModelProto, seed: int, path: Path, progress: Progress | None = None) -> tuple[int, str]:
     """Write the external file of an untrained network to `path`; returns its bytes and its sha256.
 
     Written beside `path` under another name, then renamed: `path` is whole or not there.
@@ -119,9 +117,7 @@ def write_seeded(
     return size, digest.hexdigest()
 
 
-def ensure_seeded(
-    model: onnx.ModelProto, origin: Seeded, cache_dir: Path, progress: Progress | None = None
-) -> Path:
+def ensure_seeded(model: onnx.ModelProto, origin: Seeded, cache_dir: Path, progress: Progress | None = None) -> Path:
     """The folder that holds the network's external file, made or verified now.
 
     A file verified once is trusted while its size and modification time stay the same; otherwise its digest is

@@ -1,0 +1,140 @@
+"""Sessions: an input tensor in, every layer's activation out. onnxruntime does the arithmetic."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime as ort
+
+from app.errors import NetworkUnusable
+from app.graph import Graph
+
+Array = npt.NDArray[np.float32]
+
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+NVIDIA_DEVICE = Path("/dev/nvidiactl")
+
+
+def choose_providers(wanted: str) -> list[str]:
+    """onnxruntime's execution providers for the setting `auto`, `cpu` or `cuda`, best first."""
+    if wanted == "cuda" or (wanted == "auto" and NVIDIA_DEVICE.exists() and CUDA in ort.get_available_providers()):
+        return [CUDA, CPU]
+    return [CPU]
+
+
+def available_cores() -> int:
+    """Cores this process may use: its affinity where the system tells it, else all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Engine:
+    """One loaded network.
+
+    Every layer's tensor is made an output of the graph, so one forward pass gives all activations. This keeps
+    onnxruntime from fusing a ReLU into the convolution before it, and changes no number that is asked for.
+    """
+
+    def __init__(
+        self, model: onnx.ModelProto, folder: Path | None, graph: Graph, threads: int = 0, provider: str = "auto"
+    ) -> None:
+        """Load `model`, whose external data (if any) lies in `folder`.
+
+        Raises:
+            NetworkUnusable: onnxruntime refuses the graph (unknown operator, broken shapes, damaged data), or the
+                provider that was asked for cannot be had.
+        """
+        self.graph = graph
+        options = ort.SessionOptions()
+        options.log_severity_level = 4  # failures come back as exceptions; the log would only repeat them
+        options.intra_op_num_threads = threads or available_cores()
+        if folder is not None:
+            options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
+        providers = choose_providers(provider)
+        try:
+            self.session = ort.InferenceSession(
+                _with_outputs(model, (layer.tensor for layer in graph.layers)).SerializeToString(),
+                options,
+                providers=providers,
+            )
+        except Exception as error:  # onnxruntime raises a dozen unrelated types here
+            raise NetworkUnusable(
+                f"onnxruntime cannot load the network: {str(error).strip().splitlines()[0]}. Check it with "
+                "onnx.checker, or export it with the operators of a standard opset.",
+                graph.input_name,
+            ) from error
+        self.provider: str = self.session.get_providers()[0]
+        if provider == "cuda" and self.provider != CUDA:
+            raise NetworkUnusable(
+                f"The CUDA provider was asked for but {self.provider} came up. Install a CUDA 12 driver and cuDNN, "
+                "or set CONVSCOPE_PROVIDER=cpu.",
+                provider,
+            )
+
+    def run(self, tensor: Array) -> dict[str, Array]:
+        """All activations of one input.
+
+        Args:
+            tensor: the preprocessed input, float32 (C, H, W).
+
+        Returns:
+            Layer name -> float32 (C, H, W) or (N,), in the table's order, the input layer included.
+        """
+        layers = [layer for layer in self.graph.layers if layer.op != "input"]
+        arrays = self._forward(tensor[None], [layer.tensor for layer in layers])
+        activations = {self.graph.layers[0].name: np.ascontiguousarray(tensor, dtype=np.float32)}
+        for layer, array in zip(layers, arrays, strict=True):
+            # (B, ...) of a batch that repeats the image, or no batch axis at all after a squeezing reshape
+            first = array.reshape(-1, *layer.shape)[0]
+            activations[layer.name] = np.ascontiguousarray(first, dtype=np.float32)
+        return activations
+
+    def probabilities(self, tensors: Array) -> Array:
+        """Class probabilities of a batch.
+
+        Args:
+            tensors: preprocessed inputs, float32 (B, C, H, W).
+
+        Returns:
+            float32 (B, classes); each row sums to 1.
+        """
+        names = [self.graph.output.tensor]
+        if self.graph.batch is None:
+            rows = self._forward(tensors, names)[0].reshape(len(tensors), -1)
+        else:
+            rows = np.stack([self._forward(one[None], names)[0].reshape(self.graph.batch, -1)[0] for one in tensors])
+        return to_probabilities(rows, self.graph.output_is_probability)
+
+    def _forward(self, batch: Array, names: list[str]) -> list[npt.NDArray[Any]]:
+        """Run (B, C, H, W) through the session; B is 1 where the graph's batch size is fixed."""
+        if self.graph.batch is not None:
+            batch = np.repeat(batch, self.graph.batch, axis=0)
+        if self.graph.input_layout == "NHWC":
+            batch = np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
+        outputs: list[npt.NDArray[Any]] = self.session.run(names, {self.graph.input_name: batch})
+        return outputs
+
+
+def to_probabilities(scores: npt.NDArray[Any], already: bool) -> Array:
+    """Softmax over the last axis of (..., classes), in float64; left alone where the graph ends in a softmax."""
+    if already:
+        return scores.astype(np.float32, copy=False)
+    shifted = np.exp(scores.astype(np.float64) - scores.max(axis=-1, keepdims=True))
+    return (shifted / shifted.sum(axis=-1, keepdims=True)).astype(np.float32)
+
+
+def class_probabilities(graph: Graph, activations: Mapping[str, Array]) -> Array:
+    """The class probabilities (classes,) that a run's activations already hold."""
+    return to_probabilities(activations[graph.output.name].reshape(-1), graph.output_is_probability)
+
+
+def _with_outputs(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelProto:
+    """A copy of the graph that also gives out the named tensors (their types are inferred by onnxruntime)."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    given = {value.name for value in copy.graph.output} | {value.name for value in copy.graph.input}
+    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(names) if name not in given)
+    return copy

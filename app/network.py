@@ -1,0 +1,278 @@
+"""One network with one set of weights: its table, its engine, its answers.
+
+The service, the command line and notebooks all come through here: image -> tensor -> engine -> activations.
+"""
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+
+from app.engine import Engine, class_probabilities
+from app.errors import ImageUndecodable, InvalidValue, NetworkUnusable, NotSupported, WeightsNotReady
+from app.explain import Explainer, Explanation
+from app.graph import Graph, Layer, read_graph
+from app.imaging import Image, decode
+from app.manifest import Inline, Manifest, Seeded, Structure, Weights
+from app.preprocess import to_tensor
+from app.weights import ensure_seeded, open_initializers
+
+Array = npt.NDArray[np.float32]
+Picture = Image | bytes | str | Path | npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One class and its probability (0 to 1)."""
+
+    index: int
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """One image through one network, every layer kept; `run["CONV2"]` is that layer's activation."""
+
+    network: "Network"
+    image: Image
+    activations: Mapping[str, Array]  # layer name -> (C, H, W) or (N,)
+    predictions: tuple[Prediction, ...]  # all classes, most probable first
+
+    def __getitem__(self, layer: str) -> Array:
+        """The activation of a layer, float32 (C, H, W) or (N,); LayerNotFound names what there is."""
+        return self.activations[self.network.graph.layer(layer).name]
+
+    def explain(self, layer: str, *unit: int) -> Explanation:
+        """How one number came about: `run.explain("CONV2", c, y, x)`, or `run.explain("FC6", i)`."""
+        return self.network.explainer.explain(layer, unit, self.activations)
+
+
+class Network:
+    """An ONNX file and its manifest entry. The session is loaded when first used, once."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        weights: Weights,
+        path: Path,
+        cache_dir: Path,
+        threads: int = 0,
+        provider: str = "auto",
+    ) -> None:
+        self.manifest, self.weights, self.path, self.cache_dir = manifest, weights, path, cache_dir
+        self.threads, self.provider = threads, provider
+        self._folder: Path | None = path.parent if isinstance(weights.origin, Inline) else None
+        self._loading = threading.Lock()
+        self._engine: Engine | None = None
+
+    @property
+    def id(self) -> str:
+        """The network's id, `{model}` in URLs."""
+        return self.manifest.id
+
+    @property
+    def weights_id(self) -> str:
+        """The id of these weights, `?weights=` in URLs."""
+        return self.weights.id
+
+    @property
+    def trained(self) -> bool:
+        """Whether the numbers were learned; seeded random numbers are not."""
+        return self.weights.trained
+
+    @property
+    def ready(self) -> bool:
+        """Whether the numbers are on this machine."""
+        return self._folder is not None
+
+    @cached_property
+    def model(self) -> onnx.ModelProto:
+        """The graph file, without external data."""
+        try:
+            model = onnx.load(self.path, load_external_data=False)
+        except Exception as error:  # protobuf and onnx raise unrelated types for a damaged file
+            raise NetworkUnusable(
+                f"{self.path} is not an ONNX file, or a damaged one. Export the network to ONNX again.",
+                str(self.path),
+            ) from error
+        if not model.graph.node:
+            raise NetworkUnusable(f"{self.path} is not an ONNX file: it holds no graph.", str(self.path))
+        return model
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The layer table and edges, computed from the graph file."""
+        return read_graph(self.model, self.manifest, title=self.manifest.title)
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The classes' names, or their numbers where nobody named them."""
+        names = self.weights.labels
+        if names and len(names) != self.graph.classes:
+            raise NetworkUnusable(
+                f"The manifest of {self.id} gives {len(names)} labels for {self.graph.classes} classes. "
+                "Give one label a class, in order.",
+                len(names),
+            )
+        return names or tuple(str(index) for index in range(self.graph.classes))
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over the network's files: the graph, and the numbers where they lie beside it."""
+        digest = hashlib.sha256(self.path.read_bytes())
+        if isinstance(self.weights.origin, Seeded):
+            digest.update(bytes.fromhex(self.weights.origin.sha256))
+        elif isinstance(self.weights.origin, Inline):
+            for file in sorted({location for location in self._external_files()}):
+                with (self.path.parent / file).open("rb") as data:
+                    digest.update(hashlib.file_digest(data, "sha256").digest())
+        digest.update(self.weights.preprocessing.model_dump_json().encode())
+        return digest.hexdigest()
+
+    @cached_property
+    def initializers(self) -> Mapping[str, npt.NDArray[Any]]:
+        """The graph's numbers by ONNX name; external ones are memory-mapped."""
+        self.require_numbers()
+        return open_initializers(self.model, self._folder)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """Explains single units of this network."""
+        return Explainer(self.graph, self.initializers)
+
+    @property
+    def engine(self) -> Engine:
+        """The loaded session; loading happens once, in whichever thread comes first."""
+        if self._engine is None:
+            with self._loading:
+                if self._engine is None:
+                    self.require_numbers()
+                    self._engine = Engine(self.model, self._folder, self.graph, self.threads, self.provider)
+        return self._engine
+
+    @property
+    def engine_version(self) -> str:
+        """What computes: part of a run's identity, since another engine may round differently."""
+        return f"onnxruntime {onnxruntime.__version__} {self.engine.provider}"
+
+    def prepare(self, progress: Callable[[int], None] | None = None) -> None:
+        """Bring the numbers to this machine where that can be done without a network.
+
+        Raises:
+            NetworkUnusable: the graph file is not the one the manifest was written for.
+            WeightsUnwritable: the numbers cannot be written.
+        """
+        found = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        if self.weights.sha256 not in ("", found):
+            raise NetworkUnusable(
+                f"{self.path} has the digest {found}, not {self.weights.sha256} as its manifest says: one of the two "
+                "is damaged. Install it again.",
+                found,
+            )
+        if isinstance(self.weights.origin, Seeded):
+            self._folder = ensure_seeded(self.model, self.weights.origin, self.cache_dir, progress)
+
+    def require_numbers(self) -> None:
+        """Raises WeightsNotReady where there are no numbers to compute with."""
+        if isinstance(self.weights.origin, Structure):
+            others = [weights.id for weights in self.manifest.weights if not isinstance(weights.origin, Structure)]
+            raise WeightsNotReady(
+                f"'{self.weights_id}' of {self.id} is the published structure without numbers: it has a layer table "
+                f"but cannot run. Ask for weights={' or weights='.join(others)}.",
+                self.weights_id,
+            )
+        if self._folder is None:
+            raise WeightsNotReady(
+                f"The weights '{self.weights_id}' of {self.id} are not on this machine yet. They are made when the "
+                "service starts: wait for /readyz, or run `convscope models --prepare`.",
+                self.weights_id,
+            )
+
+    def filters(self, layer: str) -> Array:
+        """A layer's own weights: float32 (out, in / groups, kh, kw), or (out, in) of a full layer.
+
+        Raises:
+            LayerNotFound: no such layer, or one without filters.
+            WeightsNotReady: a structure without numbers.
+        """
+        return self.explainer.filters(layer)
+
+    def tensor(self, image: Image) -> Array:
+        """The network's input (C, H, W) for an image, by the manifest's preprocessing."""
+        tensor = to_tensor(image.pixels, self.weights.preprocessing, self.graph.input_shape[0])
+        if tensor.shape != self.graph.input_shape:
+            raise NotSupported(
+                f"The manifest's preprocessing gives {tensor.shape} but {self.id} takes {self.graph.input_shape} "
+                "(C x H x W). Correct crop or size in the manifest.",
+                list(tensor.shape),
+            )
+        return tensor
+
+    def predict(self, image: Image, top: int = 5) -> tuple[Prediction, ...]:
+        """The `top` most probable classes of an image."""
+        return self.rank(self.engine.probabilities(self.tensor(image)[None])[0], top)
+
+    def run(self, source: Picture) -> Run:
+        """One image through the network, every activation kept.
+
+        Args:
+            source: a decoded image, an encoded file's bytes, a path, or uint8 pixels (H, W, 3) or (H, W).
+        """
+        image = as_image(source)
+        activations = self.engine.run(self.tensor(image))
+        probabilities = class_probabilities(self.graph, activations)
+        return Run(self, image, activations, self.rank(probabilities, len(probabilities)))
+
+    def rank(self, probabilities: Array, top: int) -> tuple[Prediction, ...]:
+        """The `top` classes of (classes,), most probable first, ties by index."""
+        order = np.argsort(-probabilities, kind="stable")[:top]
+        return tuple(Prediction(int(i), self.labels[i], float(probabilities[i])) for i in order)
+
+    def layer(self, name: str) -> Layer:
+        """A layer of the table; LayerNotFound names what there is."""
+        return self.graph.layer(name)
+
+    def _external_files(self) -> list[str]:
+        return [
+            entry.value
+            for tensor in self.model.graph.initializer
+            for entry in tensor.external_data
+            if entry.key == "location"
+        ]
+
+
+def as_image(source: Picture, max_pixels: int = 50_000_000) -> Image:
+    """A decoded image of whatever a notebook has at hand.
+
+    Raises:
+        ImageUndecodable, ImageTooLarge: as for an upload.
+        InvalidValue: an array that is no picture.
+    """
+    if isinstance(source, Image):
+        return source
+    if isinstance(source, bytes):
+        return decode(source, max_pixels)
+    if isinstance(source, str | Path):
+        try:
+            return decode(Path(source).read_bytes(), max_pixels)
+        except OSError as error:
+            raise ImageUndecodable(f"The image {source} cannot be read: {error.strerror}.", str(source)) from error
+    pixels = np.asarray(source)
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
+        raise InvalidValue(
+            f"An image array is uint8 of shape (H, W, 3) or (H, W), not {pixels.dtype} {pixels.shape}.",
+            list(pixels.shape),
+        )
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+    pixels = np.ascontiguousarray(pixels)
+    return Image(pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
