@@ -11,12 +11,11 @@ from app.errors import ConvscopeError, ModelNotFound, NetworkUnusable, WeightsNo
 from app.graph import read_graph
 from app.manifest import DigitPreprocessing, Inline, Manifest, PhotoPreprocessing, Seeded, Weights, read_manifest
 from app.network import Network
+from app.places import BUNDLED
 from app.settings import Settings
 from app.weights import check_external
 
 log = logging.getLogger(__name__)
-
-BUNDLED = Path(__file__).resolve().parent.parent / "models" / "bundled"
 
 
 class Catalog:
@@ -56,7 +55,12 @@ class Catalog:
         self.models.append(manifest)
         self._networks[manifest.id] = {
             weights.id: Network(
-                manifest, weights, paths[weights.id], settings.cache_dir, settings.threads, settings.provider
+                manifest,
+                weights,
+                paths[weights.id],
+                settings.cache_dir,
+                threads=settings.threads,
+                provider=settings.provider,
             )
             for weights in manifest.weights
         }

@@ -65,6 +65,7 @@ class Network:
         weights: Weights,
         path: Path,
         cache_dir: Path,
+        *,
         threads: int = 0,
         provider: str = "auto",
     ) -> None:
@@ -132,7 +133,7 @@ class Network:
         if isinstance(self.weights.origin, Seeded):
             digest.update(bytes.fromhex(self.weights.origin.sha256))
         elif isinstance(self.weights.origin, Inline):
-            for file in sorted({location for location in self._external_files()}):
+            for file in sorted(set(self._external_files())):
                 with (self.path.parent / file).open("rb") as data:
                     digest.update(hashlib.file_digest(data, "sha256").digest())
         digest.update(self.weights.preprocessing.model_dump_json().encode())
