@@ -1,0 +1,43 @@
+import { cpSync, mkdirSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+/** What /docs needs of Swagger UI, so that it asks no other host. */
+const SWAGGER = ["swagger-ui-bundle.js", "swagger-ui.css", "LICENSE", "NOTICE"];
+
+export default defineConfig({
+  root: here,
+  publicDir: false,
+  base: "./",
+  build: {
+    outDir: "dist",
+    target: "es2022",
+    modulePreload: false,
+    rollupOptions: {
+      // Stable names: the templates refer to them, and the server revalidates them by ETag.
+      input: {
+        main: resolve(here, "src/main.ts"),
+        theme: resolve(here, "src/theme.ts"),
+        docs: resolve(here, "src/docs.ts"),
+        style: resolve(here, "src/styles/style.css"),
+      },
+      output: { entryFileNames: "[name].js", chunkFileNames: "[name].js", assetFileNames: "[name][extname]" },
+    },
+  },
+  plugins: [
+    {
+      name: "copy-swagger-ui",
+      apply: "build",
+      closeBundle() {
+        const from = resolve(here, "node_modules/swagger-ui-dist");
+        const to = resolve(here, "dist/swagger");
+        mkdirSync(to, { recursive: true });
+        for (const file of SWAGGER) cpSync(resolve(from, file), resolve(to, file));
+      },
+    },
+  ],
+  test: { include: ["test/**/*.test.ts"], environment: "node" },
+});
