@@ -1,0 +1,178 @@
+"""bytes -> picture: decoded, bounded, upright, RGB.
+
+The bytes decide what an image is, never its declared type. What comes out is one array of 8-bit RGB, whatever went
+in: grey, palette, CMYK, 16-bit, transparent (laid on white), animated (first frame) or turned by EXIF.
+"""
+
+import hashlib
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags
+from PIL import Image as Pillow
+
+from app.errors import ImageTooLarge, ImageUndecodable, MediaTypeUnsupported
+
+Pixels = npt.NDArray[np.uint8]
+
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
+READABLE = "JPEG, PNG, GIF, WebP, BMP, TIFF and AVIF"
+
+# ISO 23008-12: the brands of a HEIF container whose pictures are HEVC. AVIF shares the container ("mif1").
+HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
+AVIF_BRANDS = frozenset({b"avif", b"avis"})
+
+# Pillow's own limit is one for the whole process, only warns up to twice its size, and knows no setting; `decode`
+# holds every header against its own limit before a pixel is allocated.
+Pillow.MAX_IMAGE_PIXELS = None
+
+# Pillow warns of damaged metadata, which does no harm here. Filters for warnings belong to the whole process, so they
+# are changed by one thread at a time, and only while headers are read.
+METADATA = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Image:
+    """A decoded picture.
+
+    `pixels` is uint8 (H, W, 3), RGB, upright; `sha256` is the digest of the bytes it was decoded from.
+    """
+
+    pixels: Pixels
+    sha256: str
+
+    @property
+    def width(self) -> int:
+        """Pixels a row, after orientation."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Rows, after orientation."""
+        return int(self.pixels.shape[0])
+
+
+def decode(data: bytes, max_pixels: int) -> Image:
+    """Decode an image of up to `max_pixels` pixels.
+
+    Raises:
+        ImageUndecodable: empty, truncated, or nothing that can be read as a picture.
+        ImageTooLarge: more pixels than `max_pixels`, by the header, before anything is decoded.
+        MediaTypeUnsupported: the bytes are HEIC, which has to be converted first.
+    """
+    if not data:
+        raise ImageUndecodable(f"The image is empty (0 bytes); send the bytes of a file: {READABLE} are read.", 0)
+    if is_heic(data):
+        raise MediaTypeUnsupported(
+            "The image is HEIC, which is not read here; convert it to JPEG or PNG.", "image/heic"
+        )
+    try:
+        with quiet_metadata():
+            picture = Pillow.open(io.BytesIO(data), formats=FORMATS)
+    except Exception as error:  # Pillow's decoders raise whatever a broken file leads them to
+        raise ImageUndecodable(
+            f"The {len(data)} bytes are not an image that can be read; {READABLE} are. They begin with {data[:8]!r}.",
+            len(data),
+        ) from error
+    with picture:
+        width, height = picture.size
+        if width * height > max_pixels:
+            raise ImageTooLarge(
+                f"The image has {width} x {height} = {width * height} pixels; the limit is {max_pixels}. Shrink it.",
+                width * height,
+                width=width,
+                height=height,
+                limit=max_pixels,
+            )
+        try:
+            picture.load()
+            pixels = to_rgb(picture)
+        except Exception as error:  # as above: truncated data surfaces as almost any exception
+            raise ImageUndecodable(
+                f"The {picture.format} image of {width} x {height} pixels is truncated or damaged: {error}.",
+                len(data),
+            ) from error
+        upright = orient(pixels, read_orientation(picture))
+    return Image(np.ascontiguousarray(upright), hashlib.sha256(data).hexdigest())
+
+
+@contextmanager
+def quiet_metadata() -> Iterator[None]:
+    """No warnings while a header or EXIF is read."""
+    with METADATA, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def is_heic(data: bytes) -> bool:
+    """Whether the bytes are a HEIF container with HEVC pictures (by the brands of its `ftyp` box)."""
+    if data[4:8] != b"ftyp":
+        return False
+    end = min(int.from_bytes(data[:4], "big"), len(data), 256)
+    brands = {data[start : start + 4] for start in range(8, end - 3, 4)}
+    return bool(brands & HEIC_BRANDS) and not brands & AVIF_BRANDS
+
+
+def to_rgb(picture: Pillow.Image) -> Pixels:
+    """A loaded picture of any mode as uint8 (H, W, 3); what is transparent shows white."""
+    if picture.mode.startswith("I") or picture.mode == "F":
+        grey = deep_to_8_bit(picture)
+        return np.repeat(grey[:, :, None], 3, axis=2)  # (H, W) -> (H, W, 3)
+    if picture.mode == "La":  # premultiplied grey: Pillow converts it to LA alone
+        picture = picture.convert("LA")
+    if picture.has_transparency_data:
+        rgba = np.asarray(picture.convert("RGBA"), dtype=np.uint16)  # (H, W, 4)
+        colour, alpha = rgba[:, :, :3], rgba[:, :, 3:]
+        # c * a / 255 + 255 * (255 - a) / 255, rounded; at most 255 * 255 + 127, so 16 bits hold it
+        on_white: Pixels = ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+        return on_white
+    return np.asarray(picture.convert("RGB"), dtype=np.uint8)
+
+
+def deep_to_8_bit(picture: Pillow.Image) -> Pixels:
+    """Grey of more than 8 bits a pixel as uint8 (H, W).
+
+    16 bits have a white, 65535, and are scaled by it. 32-bit integers and floats have none that writers agree on, so
+    the picture's own minimum and maximum become 0 and 255.
+    """
+    values = np.asarray(picture)  # (H, W)
+    if values.dtype.itemsize == 2:
+        wide = values.astype(np.uint32)
+        grey = ((wide + 128) // 257).astype(np.uint8)  # round(v * 255 / 65535), as 65535 = 255 * 257
+        transparent = picture.info.get("transparency")
+        if isinstance(transparent, int):  # PNG's tRNS: this one grey is transparent
+            grey[values == transparent] = 255
+        return grey
+    exact = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+    low, high = exact.min(), exact.max()
+    if high == low:
+        return np.zeros(values.shape, np.uint8)
+    scaled: Pixels = np.rint((exact - low) * (255 / (high - low))).astype(np.uint8)
+    return scaled
+
+
+def read_orientation(picture: Pillow.Image) -> int:
+    """The EXIF orientation, 1 (upright) to 8; damaged EXIF counts as upright."""
+    try:
+        with quiet_metadata():
+            orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # EXIF is optional: a picture with broken metadata is still a picture
+        return 1
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+
+
+def orient(pixels: Pixels, orientation: int) -> Pixels:
+    """Turn (H, W, 3) upright by its EXIF orientation (EXIF 2.32, section 4.6.4, tag 0x0112): a view, no copy."""
+    if orientation >= 5:  # 5..8: stored rows are the picture's columns
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):  # rows run upwards
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):  # columns run leftwards
+        pixels = pixels[:, ::-1]
+    return pixels
