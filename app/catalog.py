@@ -9,7 +9,16 @@ from threading import Lock
 
 from app.errors import ConvscopeError, ModelNotFound, NetworkUnusable, WeightsNotFound
 from app.graph import read_graph
-from app.manifest import DigitPreprocessing, Inline, Manifest, PhotoPreprocessing, Seeded, Weights, read_manifest
+from app.manifest import (
+    DigitPreprocessing,
+    Inline,
+    Manifest,
+    Packed,
+    PhotoPreprocessing,
+    Seeded,
+    Weights,
+    read_manifest,
+)
 from app.network import Network
 from app.places import BUNDLED
 from app.settings import Settings
@@ -101,7 +110,7 @@ class Catalog:
     @property
     def bytes_total(self) -> int:
         """Bytes of the weight files to make or verify at start."""
-        return sum(origin.bytes for n in self.networks if isinstance(origin := n.weights.origin, Seeded))
+        return sum(origin.bytes for n in self.networks if isinstance(origin := n.weights.origin, Seeded | Packed))
 
     @property
     def bytes_done(self) -> int:

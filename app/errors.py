@@ -126,6 +126,12 @@ class Overloaded(ConvscopeError):
         self.retry_after = retry_after
 
 
+class WeightsUnwritable(ConvscopeError):
+    """The weight file could not be made: no space, no permission, or numbers that differ from the digest."""
+
+    status, type, title = 503, "weights-unwritable", "The weights could not be written"
+
+
 # --- files the operator gave --------------------------------------------------------------------------
 
 

@@ -65,13 +65,28 @@ class Seeded(Strict):
     sha256: str
 
 
+class Packed(Strict):
+    """Learned numbers, packed for shipping, that are unpacked into the external data file at first start.
+
+    The archive is xz over safetensors: kernels as int8 with one float32 scale an output channel (`NAME.scale`),
+    vectors as float32 (8 bits a weight and an entropy code, after Han et al. 2015, "Deep compression").
+    """
+
+    kind: Literal["packed"] = "packed"
+    archive: str = Field(description="Name of the archive, beside the graph.")
+    archive_sha256: str
+    file: str = Field(description="Name of the external data file that comes out of it.")
+    bytes: int = Field(ge=0)
+    sha256: str
+
+
 class Structure(Strict):
     """No numbers at all: the published shapes only. It has a layer table and cannot run."""
 
     kind: Literal["structure"] = "structure"
 
 
-Origin = Annotated[Inline | Seeded | Structure, Field(discriminator="kind")]
+Origin = Annotated[Inline | Seeded | Packed | Structure, Field(discriminator="kind")]
 
 
 class Accuracy(Strict):

@@ -21,9 +21,9 @@ from app.errors import ImageUndecodable, InvalidValue, NetworkUnusable, NotSuppo
 from app.explain import Explainer, Explanation
 from app.graph import Graph, Layer, read_graph
 from app.imaging import Image, decode
-from app.manifest import Inline, Manifest, Seeded, Structure, Weights
+from app.manifest import Inline, Manifest, Packed, Seeded, Structure, Weights
 from app.preprocess import to_tensor
-from app.weights import ensure_seeded, open_initializers
+from app.weights import ensure, open_initializers
 
 Array = npt.NDArray[np.float32]
 Picture = Image | bytes | str | Path | npt.NDArray[np.uint8]
@@ -130,7 +130,7 @@ class Network:
     def digest(self) -> str:
         """sha256 over the network's files: the graph, and the numbers where they lie beside it."""
         digest = hashlib.sha256(self.path.read_bytes())
-        if isinstance(self.weights.origin, Seeded):
+        if isinstance(self.weights.origin, Seeded | Packed):
             digest.update(bytes.fromhex(self.weights.origin.sha256))
         elif isinstance(self.weights.origin, Inline):
             for file in sorted(set(self._external_files())):
@@ -179,8 +179,8 @@ class Network:
                 "is damaged. Install it again.",
                 found,
             )
-        if isinstance(self.weights.origin, Seeded):
-            self._folder = ensure_seeded(self.model, self.weights.origin, self.cache_dir, progress)
+        if isinstance(self.weights.origin, Seeded | Packed):
+            self._folder = ensure(self.model, self.weights.origin, self.path.parent, self.cache_dir, progress)
 
     def require_numbers(self) -> None:
         """Raises WeightsNotReady where there are no numbers to compute with."""

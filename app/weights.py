@@ -11,7 +11,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -21,76 +21,15 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
-from app.errors import ConvscopeError, NetworkUnusable
-from app.manifest import Seeded
+from app.errors import NetworkUnusable, WeightsUnwritable
+from app.manifest import Packed, Seeded
+from app.numbers import external_location, packed_chunks, seeded_chunks
 
-Array = npt.NDArray[np.float32]
 Progress = Callable[[int], None]  # told the number of bytes done since the last call
 
-PAGE = 4096  # memory-mapped tensors start on a page
-CHUNK = 1 << 20  # numbers generated and hashed at a time
 
-
-class WeightsUnwritable(ConvscopeError):
-    """The weight file could not be made: no space, no permission, or numbers that differ from the digest."""
-
-    status, type, title = 503, "weights-unwritable", "The weights could not be written"
-
-
-def external_location(tensor: onnx.TensorProto) -> dict[str, str]:
-    """The external data fields of a tensor (`location`, `offset`, `length`); empty when the data is inside."""
-    if tensor.data_location != onnx.TensorProto.EXTERNAL:
-        return {}
-    return {entry.key: entry.value for entry in tensor.external_data}
-
-
-def place_externally(model: onnx.ModelProto, file: str) -> int:
-    """Give every initializer without data a place in the external file, page by page; returns the file's bytes."""
-    offset = 0
-    for tensor in model.graph.initializer:
-        if external_location(tensor):
-            length = 4 * math.prod(tensor.dims)
-            del tensor.external_data[:]
-            for key, value in (("location", file), ("offset", str(offset)), ("length", str(length))):
-                entry = tensor.external_data.add()
-                entry.key, entry.value = key, value
-            offset = -(-(offset + length) // PAGE) * PAGE
-    return offset
-
-
-def seeded_chunks(model: onnx.ModelProto, seed: int) -> Iterator[bytes]:
-    """The external file's bytes in order: He-uniform kernels, zero vectors, zeros in the gaps.
-
-    float32 arithmetic on SFC64's bits only, so the same seed gives the same bytes on every machine. The bound
-    is sqrt(6 / fan_in) (He et al. 2015, "Delving deep into rectifiers", section 2.2, for a uniform draw).
-    """
-    rng = np.random.Generator(np.random.SFC64(seed))
-    written = 0
-    for tensor in model.graph.initializer:
-        place = external_location(tensor)
-        if not place:
-            continue
-        offset = int(place["offset"])
-        yield bytes(offset - written)
-        count = math.prod(tensor.dims)
-        fan_in = math.prod(tensor.dims[1:])
-        bound = np.float32(math.sqrt(6 / fan_in)) if len(tensor.dims) > 1 else np.float32(0)
-        for start in range(0, count, CHUNK):
-            size = min(CHUNK, count - start)
-            if bound == 0:
-                yield bytes(4 * size)
-                continue
-            numbers = rng.random(size, dtype=np.float32)  # [0, 1)
-            numbers *= np.float32(2)
-            numbers -= np.float32(1)
-            numbers *= bound
-            yield numbers.astype("<f4", copy=False).tobytes()
-        written = offset + 4 * count
-    yield bytes(-(-written // PAGE) * PAGE - written)
-
-
-def write_seeded(model: onnx.ModelProto, seed: int, path: Path, progress: Progress | None = None) -> tuple[int, str]:
-    """Write the external file of an untrained network to `path`; returns its bytes and its sha256.
+def write_numbers(chunks: Iterable[bytes], path: Path, progress: Progress | None = None) -> tuple[int, str]:
+    """Write an external file to `path`; returns its bytes and its sha256.
 
     Written beside `path` under another name, then renamed: `path` is whole or not there.
 
@@ -101,7 +40,7 @@ def write_seeded(model: onnx.ModelProto, seed: int, path: Path, progress: Progre
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
-            for chunk in seeded_chunks(model, seed):
+            for chunk in chunks:
                 file.write(chunk)
                 digest.update(chunk)
                 size += len(chunk)
@@ -117,11 +56,25 @@ def write_seeded(model: onnx.ModelProto, seed: int, path: Path, progress: Progre
     return size, digest.hexdigest()
 
 
-def ensure_seeded(model: onnx.ModelProto, origin: Seeded, cache_dir: Path, progress: Progress | None = None) -> Path:
+def write_seeded(model: onnx.ModelProto, seed: int, path: Path) -> tuple[int, str]:
+    """Write the external file of an untrained network to `path`; returns its bytes and its sha256."""
+    return write_numbers(seeded_chunks(model, seed), path)
+
+
+def ensure(
+    model: onnx.ModelProto, origin: Seeded | Packed, beside: Path, cache_dir: Path, progress: Progress | None = None
+) -> Path:
     """The folder that holds the network's external file, made or verified now.
 
     A file verified once is trusted while its size and modification time stay the same; otherwise its digest is
     computed again, and a file that differs is made anew.
+
+    Args:
+        model: the graph that names the file.
+        origin: how the numbers come about.
+        beside: the folder of the graph, where a packed network's archive lies.
+        cache_dir: where the file goes.
+        progress: told the bytes as they are done.
 
     Raises:
         WeightsUnwritable: the file cannot be made, or its digest is not the manifest's.
@@ -131,7 +84,12 @@ def ensure_seeded(model: onnx.ModelProto, origin: Seeded, cache_dir: Path, progr
         if progress:
             progress(origin.bytes)
         return path.parent
-    _, digest = write_seeded(model, origin.seed, path, progress)
+    chunks = (
+        seeded_chunks(model, origin.seed)
+        if isinstance(origin, Seeded)
+        else packed_chunks(model, beside / origin.archive, origin.archive_sha256)
+    )
+    _, digest = write_numbers(chunks, path, progress)
     if digest != origin.sha256:
         path.unlink(missing_ok=True)
         raise WeightsUnwritable(
