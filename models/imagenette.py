@@ -1,0 +1,93 @@
+"""Imagenette: photos of ten ImageNet classes, read from the data set's tar files into memory.
+
+9,469 for training and 3,925 for validation, JPEG 224x224, in folders by WordNet id; greyscale ones become RGB.
+"""
+
+import io
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+CLASSES = {  # WordNet id -> label, in the order of the network's outputs
+    "n01440764": "tench",
+    "n02102040": "English springer",
+    "n02979186": "cassette player",
+    "n03000684": "chain saw",
+    "n03028079": "church",
+    "n03394916": "French horn",
+    "n03417042": "garbage truck",
+    "n03425413": "gas pump",
+    "n03445777": "golf ball",
+    "n03888257": "parachute",
+}
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, on pixels in 0..1
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Encoded photos and their classes."""
+
+    files: list[bytes]
+    labels: NDArray[np.int64]  # (N,)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def decode(self) -> NDArray[np.uint8]:
+        """All pictures, uint8 (N, 224, 224, 3)."""
+        return np.stack([np.asarray(Image.open(io.BytesIO(file)).convert("RGB")) for file in self.files])
+
+
+def read(data: Path, split: Literal["train", "val"]) -> Photos:
+    """The photos of a split, in the order of their names.
+
+    Raises:
+        FileNotFoundError: the folder has no tar files of that split.
+    """
+    tars = sorted(data.glob(f"{split}*.tar"))
+    if not tars:
+        raise FileNotFoundError(f"There is no {split}*.tar in {data}. Give the folder of Imagenette's tar files.")
+    found: dict[str, bytes] = {}
+    for path in tars:
+        with tarfile.open(path) as tar:
+            for member in tar:
+                file = tar.extractfile(member)
+                if file is not None and member.name.lower().endswith((".jpeg", ".jpg")):
+                    found[member.name] = file.read()
+    ids = list(CLASSES)
+    names = sorted(found)
+    labels = np.array([ids.index(Path(name).parent.name) for name in names])
+    return Photos([found[name] for name in names], labels)
+
+
+def random_view(
+    picture: NDArray[np.uint8], size: int, rng: np.random.Generator, smallest: float
+) -> NDArray[np.uint8]:
+    """A random crop of (H, W, 3) resized to (size, size, 3), half of the time mirrored.
+
+    Area `smallest`..1 of the picture, aspect ratio 3/4..4/3 (Szegedy et al. 2014, "Going deeper with
+    convolutions", section 6, with a larger smallest area, since there are few photos).
+    """
+    height, width = picture.shape[:2]
+    area = height * width * rng.uniform(smallest, 1)
+    aspect = np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3)))
+    w, h = min(width, np.sqrt(area * aspect)), min(height, np.sqrt(area / aspect))
+    left, top = rng.uniform(0, width - w), rng.uniform(0, height - h)
+    view = np.asarray(
+        Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR, (left, top, left + w, top + h))
+    )
+    return view[:, ::-1] if rng.random() < 0.5 else view
+
+
+def normalise(pixels: NDArray[np.uint8]) -> Tensor:
+    """uint8 (N, H, W, 3) to float32 (N, 3, H, W), channels last in memory."""
+    scaled = torch.from_numpy(np.ascontiguousarray(pixels)).float().div_(255)
+    normal = scaled.sub_(torch.tensor(MEAN)).div_(torch.tensor(STD))
+    return normal.permute(0, 3, 1, 2)  # the (N, H, W, C) storage is torch's channels_last

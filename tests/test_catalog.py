@@ -1,0 +1,139 @@
+"""The catalog: what is bundled, what the operator adds, what is refused."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from app.catalog import Catalog
+from app.errors import ModelNotFound, NetworkUnusable, WeightsNotFound, WeightsNotReady
+from app.manifest import Structure
+from app.places import BUNDLED
+from app.settings import Settings
+from tests.small_onnx import classifier, save
+
+
+def settings(tmp_path: Path, **values: Any) -> Settings:
+    return Settings(cache_dir=tmp_path / "cache", provider="cpu", **values)
+
+
+def test_the_five_networks_of_the_course_come_in_its_order(tmp_path: Path) -> None:
+    catalog = Catalog.open(settings(tmp_path))
+    assert [manifest.id for manifest in catalog.models] == ["lenet5", "alexnet", "vgg16", "googlenet", "resnet34"]
+    years = [manifest.year for manifest in catalog.models]
+    assert years == sorted(years, key=lambda year: year or 0)
+    for manifest in catalog.models:
+        assert manifest.get_weights("structure").origin == Structure()
+
+
+def test_unknown_names_are_answered_with_what_there_is(tmp_path: Path) -> None:
+    catalog = Catalog.open(settings(tmp_path))
+    first = catalog.models[0]
+    with pytest.raises(ModelNotFound, match=f"'nothing'.*{first.id}"):
+        catalog.network("nothing")
+    with pytest.raises(WeightsNotFound, match=f"'nothing'.*{first.default_weights}"):
+        catalog.network(first.id, "nothing")
+
+
+def test_a_structure_has_a_table_but_does_not_run(tmp_path: Path) -> None:
+    catalog = Catalog.open(settings(tmp_path))
+    for manifest in catalog.models:
+        network = catalog.network(manifest.id, "structure")
+        assert network.graph.parameters > 0
+        assert not network.ready
+        with pytest.raises(WeightsNotReady, match=manifest.default_weights):
+            _ = network.engine
+
+
+def test_before_preparation_a_network_says_what_to_do(tmp_path: Path) -> None:
+    catalog = Catalog.open(settings(tmp_path))
+    waiting = [network for network in catalog.networks if network.weights.origin.kind == "seeded"]
+    for network in waiting:
+        with pytest.raises(WeightsNotReady, match="readyz"):
+            _ = network.engine
+
+
+def test_an_own_file_is_served_beside_the_others(tmp_path: Path) -> None:
+    path = save(classifier(), tmp_path / "My Net.onnx")
+    catalog = Catalog.open(settings(tmp_path, onnx=path))
+    network = catalog.network("my-net")
+    assert network.ready
+    assert network.labels == ("0", "1", "2", "3", "4")
+    run = network.run(np.full((20, 30, 3), 200, np.uint8))
+    assert sum(p.probability for p in run.predictions) == pytest.approx(1)
+    assert set(run.activations) == {layer.name for layer in network.graph.layers}
+
+
+def test_an_own_file_may_not_take_a_bundled_name(tmp_path: Path) -> None:
+    taken = Catalog.open(settings(tmp_path)).models[0].id
+    with pytest.raises(NetworkUnusable, match=taken):
+        Catalog.open(settings(tmp_path, onnx=save(classifier(), tmp_path / f"{taken}.onnx")))
+
+
+def not_onnx(path: Path) -> None:
+    path.write_bytes(b"\x89PNG this is no network")
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def two_channels(path: Path) -> None:
+    save(classifier(channels=2), path)
+
+
+def unknown_operator(path: Path) -> None:
+    model = classifier()
+    model.graph.node[1].op_type, model.graph.node[1].domain = "Frobnicate", "org.example"
+    model.opset_import.append(helper.make_opsetid("org.example", 1))
+    save(model, path)
+
+
+def data_outside(path: Path) -> None:
+    model = classifier()
+    onnx.save(model, path, save_as_external_data=True, location="numbers.bin", size_threshold=0)
+    moved = onnx.load(path, load_external_data=False)
+    for tensor in moved.graph.initializer:
+        tensor.external_data[0].value = "../numbers.bin"
+    shutil.move(path.parent / "numbers.bin", path.parent.parent / "numbers.bin")
+    path.write_bytes(moved.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (not_onnx, "not an ONNX file"),
+        (empty, "not an ONNX file"),
+        (two_channels, "2 channels"),
+        (unknown_operator, "Frobnicate"),
+        (data_outside, "outside its own folder"),
+    ],
+)
+def test_a_file_that_cannot_be_served_is_refused_at_start(tmp_path: Path, make: Any, message: str) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    make(folder / "own.onnx")
+    with pytest.raises(NetworkUnusable, match=message):
+        Catalog.open(settings(tmp_path, onnx=folder / "own.onnx"))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NetworkUnusable, match=r"no file .*absent\.onnx"):
+        Catalog.open(settings(tmp_path, onnx=tmp_path / "absent.onnx"))
+
+
+def test_a_damaged_graph_is_found_by_its_digest(tmp_path: Path) -> None:
+    copy = tmp_path / "bundled"
+    source = next(iter(sorted(BUNDLED.glob("*/manifest.json")))).parent
+    shutil.copytree(source, copy / source.name)
+    catalog = Catalog.open(settings(tmp_path), bundled=copy)
+    network = catalog.network(source.name)
+    network.path.write_bytes(network.path.read_bytes() + b"\0")
+    catalog.prepare()
+    assert not catalog.ready
+    assert catalog.problem is not None
+    assert "digest" in catalog.problem.detail

@@ -1,0 +1,76 @@
+"""The engine: every layer's activation, whatever the batch size or layout of the graph."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from app.graph import read_graph
+from onnx import helper
+
+from app.engine import Engine, choose_providers, class_probabilities, to_probabilities
+from app.errors import NetworkUnusable
+from tests.small_onnx import classifier
+
+
+def engine(model: onnx.ModelProto, **options: Any) -> Engine:
+    return Engine(model, None, read_graph(model), provider="cpu", **options)
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [{}, {"batch": 1}, {"batch": 3}, {"layout": "NHWC"}, {"layout": "NHWC", "batch": 2}, {"named": False}],
+    ids=str,
+)
+def test_every_variant_of_a_network_gives_the_same_activations(variant: dict[str, Any]) -> None:
+    x = np.random.default_rng(1).normal(size=(3, 8, 8)).astype(np.float32)
+    expected = engine(classifier()).run(x)
+    found = engine(classifier(**variant)).run(x)
+    assert [array.shape for array in found.values()] == [(3, 8, 8), (4, 8, 8), (4, 8, 8), (4, 4, 4), (5,), (5,)]
+    for a, b in zip(found.values(), expected.values(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_activations_are_what_the_operators_say() -> None:
+    model = classifier()
+    x = np.random.default_rng(1).normal(size=(3, 8, 8)).astype(np.float32)
+    _, conv, relu, pool, scores, shares = engine(model).run(x).values()
+    weights = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1)))
+    patch = padded[:, 2:5, 4:7]  # under unit (y=2, x=4)
+    assert conv[1, 2, 4] == pytest.approx((patch * weights["kernel"][1]).sum() + weights["bias"][1], rel=1e-4)
+    assert np.array_equal(relu, np.maximum(conv, 0))
+    assert np.array_equal(pool, relu.reshape(4, 4, 2, 4, 2).max(axis=(2, 4)))
+    np.testing.assert_allclose(scores, weights["matrix"] @ pool.ravel() + weights["offset"], rtol=1e-4)
+    np.testing.assert_allclose(shares, np.exp(scores) / np.exp(scores).sum(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("batch", ["N", 1, 2])
+@pytest.mark.parametrize("softmax", [True, False])
+def test_probabilities_of_a_batch(batch: int | str, softmax: bool) -> None:
+    loaded = engine(classifier(batch=batch, softmax=softmax))
+    x = np.random.default_rng(2).normal(size=(3, 3, 8, 8)).astype(np.float32)
+    rows = loaded.probabilities(x)
+    assert rows.shape == (3, 5)
+    np.testing.assert_allclose(rows.sum(axis=1), 1, rtol=1e-6)
+    for row, one in zip(rows, x, strict=True):
+        np.testing.assert_allclose(row, class_probabilities(loaded.graph, loaded.run(one)), rtol=1e-4)
+
+
+def test_softmax_of_large_scores_does_not_overflow() -> None:
+    assert to_probabilities(np.array([1e4, 0.0, -1e4], np.float32), already=False).tolist() == [1, 0, 0]
+
+
+def test_an_unknown_operator_is_refused_with_its_name() -> None:
+    model = classifier()
+    model.graph.node[1].op_type = "Frobnicate"
+    model.graph.node[1].domain = "org.example"
+    model.opset_import.append(helper.make_opsetid("org.example", 1))
+    with pytest.raises(NetworkUnusable, match="Frobnicate"):
+        engine(model)
+
+
+def test_provider_choice() -> None:
+    assert choose_providers("cpu") == ["CPUExecutionProvider"]
+    assert choose_providers("cuda")[0] == "CUDAExecutionProvider"
+    assert choose_providers("auto")[-1] == "CPUExecutionProvider"
