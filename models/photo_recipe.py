@@ -165,7 +165,7 @@ def _step(network: Network, descent: torch.optim.SGD, inputs: Tensor, classes: T
     descent.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
     descent.step()
-    return float(loss)
+    return loss.item()
 
 
 @torch.no_grad()

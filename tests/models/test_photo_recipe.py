@@ -1,0 +1,106 @@
+"""The photo recipe: it learns, and a run that was interrupted ends as one that was not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models.architectures.network import Network
+from models.imagenette import random_view
+from models.photo_recipe import Recipe, Stage, rate, top1, train
+
+
+class Tiny(Network):
+    """One convolution, normalised, and a mean over the picture: enough to tell colours apart."""
+
+    input_shape = (3, 32, 32)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, bias=False)
+        self.norm = nn.BatchNorm2d(8)
+        self.full = nn.Linear(8, 3)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) to (N, 3)."""
+        scores: Tensor = self.full(torch.relu(self.norm(self.conv(x))).mean(dim=(2, 3)))
+        return scores
+
+
+def coloured(
+    count: int, seed: int
+) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], np.ndarray[tuple[int, ...], np.dtype[np.int64]]]:
+    """Noise pictures (N, 32, 32, 3) that are brighter in the channel of their class."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, size=count)
+    pictures = rng.integers(0, 120, size=(count, 32, 32, 3))
+    pictures[np.arange(count), :, :, labels] += 100
+    return pictures.astype(np.uint8), labels
+
+
+RECIPE = Recipe(stages=(Stage(16, 2), Stage(24, 2)), batch=16, peak_rate=0.1)
+
+
+def run(checkpoint: Path, epochs: int | None = None) -> tuple[Network, list[float]]:
+    torch.manual_seed(0)
+    network = Tiny()
+    if epochs is not None:  # stopped after so many epochs, as if the machine had been taken away
+
+        class Stopped(Exception):
+            """The end of the machine's time."""
+
+        original, calls = torch.save, 0
+
+        def save(*values: object) -> None:
+            nonlocal calls
+            original(*values)
+            calls += 1
+            if calls == epochs:
+                raise Stopped
+
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
+            patch.setattr(torch, "save", save)
+            train(network, RECIPE, coloured(96, 1), coloured(48, 2), checkpoint)
+        checkpoint.with_suffix(".part").replace(checkpoint)
+        torch.manual_seed(1)
+        network = Tiny()
+    averaged, progress = train(network, RECIPE, coloured(96, 1), coloured(48, 2), checkpoint)
+    return averaged, progress.losses
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    averaged, losses = run(tmp_path / "tiny.pt")
+    assert losses[-1] < losses[0]
+    assert top1(averaged, coloured(48, 2), 24) > 0.9
+
+
+def test_an_interrupted_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    whole, losses = run(tmp_path / "whole.pt")
+    resumed, resumed_losses = run(tmp_path / "interrupted.pt", epochs=2)
+    assert resumed_losses == pytest.approx(losses, rel=1e-6)
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], value)
+
+
+def test_the_rate_rises_and_falls() -> None:
+    rates = [rate(RECIPE, done) for done in np.linspace(0, 1, 101)]
+    peak = int(np.argmax(rates))
+    assert rates[peak] == pytest.approx(RECIPE.peak_rate)
+    assert rates == sorted(rates[:peak]) + sorted(rates[peak:], reverse=True)
+    assert rates[-1] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_view_is_a_part_of_the_picture() -> None:
+    picture = np.zeros((40, 60, 3), np.uint8)
+    picture[..., 0] = np.linspace(0, 255, 60, dtype=np.uint8)
+    rng = np.random.default_rng(0)
+    mirrored = 0
+    for _ in range(50):
+        view = random_view(picture, 20, rng, 0.35)
+        assert view.shape == (20, 20, 3)
+        steps = np.diff(view[10, :, 0].astype(int))
+        assert (steps >= 0).all() or (steps <= 0).all()
+        mirrored += bool(steps.sum() < 0)
+    assert 10 < mirrored < 40
