@@ -126,6 +126,13 @@ class Overloaded(ConvscopeError):
         self.retry_after = retry_after
 
 
+class NotReady(ConvscopeError):
+    """The networks' files are still being made or verified; try again after `retry_after` seconds."""
+
+    status, type, title = 503, "not-ready", "The service is not ready"
+    retry_after: ClassVar[int] = 1
+
+
 class WeightsUnwritable(ConvscopeError):
     """The weight file could not be made: no space, no permission, or numbers that differ from the digest."""
 

@@ -19,7 +19,7 @@ import onnxruntime
 from app.engine import Engine, class_probabilities
 from app.errors import ImageUndecodable, InvalidValue, NetworkUnusable, NotSupported, WeightsNotReady
 from app.explain import Explainer, Explanation
-from app.graph import Graph, Layer, read_graph
+from app.graph import Graph, Layer, count_nonzero, read_graph
 from app.imaging import Image, decode
 from app.manifest import Inline, Manifest, Packed, Seeded, Structure, Weights
 from app.preprocess import to_tensor
@@ -144,6 +144,15 @@ class Network:
         """The graph's numbers by ONNX name; external ones are memory-mapped."""
         self.require_numbers()
         return open_initializers(self.model, self._folder)
+
+    @property
+    def nonzero(self) -> Mapping[str, int]:
+        """Layer name -> trained numbers that are not zero; empty while the numbers are not on this machine."""
+        return self._nonzero if self.ready else {}
+
+    @cached_property
+    def _nonzero(self) -> Mapping[str, int]:
+        return count_nonzero(self.graph, self.initializers)
 
     @cached_property
     def explainer(self) -> Explainer:

@@ -1,0 +1,86 @@
+"""create_app(settings): wiring only."""
+
+import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.staticfiles import StaticFiles
+
+from app import problems
+from app.catalog import Catalog
+from app.headers import SecurityHeaders
+from app.metrics import Measured
+from app.places import PAGE
+from app.proxy import HeadOfGet, PathPrefix
+from app.routes import layers, models, operations, pages, predictions, runs
+from app.service import Service
+from app.settings import Settings
+from app.version import VERSION
+
+log = logging.getLogger(__name__)
+
+ROUTERS = (models.router, predictions.router, runs.router, layers.router, operations.router, pages.router)
+
+DESCRIPTION = """See what a convolutional network sees: predictions, and every activation of every layer, each of
+whose numbers can be explained. Sizes are in pixels, times in milliseconds, tensors C x H x W (no batch axis), float32
+little-endian. Errors are `application/problem+json` (RFC 9457)."""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service for these settings (the environment's, when None).
+
+    Raises:
+        NetworkUnusable: a manifest or the operator's ONNX file cannot be served.
+    """
+    settings = settings or Settings()
+    service = Service(settings, Catalog.open(settings))
+    app = FastAPI(
+        title="Convscope",
+        description=DESCRIPTION,
+        version=VERSION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # the way FastAPI documents
+    for router in ROUTERS:
+        app.include_router(router)
+    if PAGE.is_dir():
+        app.mount("/static", StaticFiles(directory=PAGE), name="static")
+    else:
+        log.warning("The page is not built: %s is missing. Run `make page`; the REST API works without it.", PAGE)
+    problems.install(app, [route for router in ROUTERS for route in router.routes])
+    # the last one added is the first to see a request
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(HeadOfGet)
+    app.add_middleware(Measured, metrics=service.metrics)
+    app.add_middleware(PathPrefix, prefix=settings.root_path.rstrip("/"))
+    return app
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Prepare the weights beside serving: /healthz answers at once, /readyz when they are there."""
+    catalog = app.state.service.catalog
+    threading.Thread(target=catalog.prepare, name="prepare", daemon=True).start()
+    yield
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, made once."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+        )
+        schema = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        document["components"]["schemas"]["Problem"] = schema
+        app.openapi_schema = document
+    return app.openapi_schema

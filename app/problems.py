@@ -1,0 +1,177 @@
+"""Errors on the wire: the exception tree, and what the framework raises, as application/problem+json (RFC 9457)."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
+
+from app.errors import ConvscopeError, NotReady, Overloaded
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+TYPE = "urn:convscope:problem:"
+
+
+Responses = dict[int | str, dict[str, Any]]  # of a route, for the OpenAPI document
+
+
+class Problem(BaseModel):
+    """An error: `detail` says what was wrong, with the value, and what to do."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(examples=[TYPE + "run-not-found"], description="The kind of error, as a URI.")
+    title: str = Field(examples=["There is no such run"], description="The kind of error, for a person.")
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["There is no run 'abc': it has expired. Post the image again."])
+    value: Any = Field(None, examples=["abc"], description="The offending value.")
+    field: str | None = Field(None, examples=["tile"], description="The parameter it was given for.")
+    range: str | None = Field(None, examples=["1 to 4096"], description="What would have been accepted.")
+
+
+def documented(*errors: type[ConvscopeError]) -> Responses:
+    """The OpenAPI `responses` of a route that raises these errors; errors of one status are told together."""
+    by_status: dict[int, list[type[ConvscopeError]]] = {}
+    for error in errors:
+        by_status.setdefault(error.status, []).append(error)
+    return {
+        status: {
+            "description": " ".join(f"{error.title} (`{error.type}`)." for error in kinds),
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "example": {
+                        "type": TYPE + kinds[0].type,
+                        "title": kinds[0].title,
+                        "status": status,
+                        "detail": (kinds[0].__doc__ or kinds[0].title).strip().splitlines()[0],
+                        "value": None,
+                    },
+                }
+            },
+        }
+        for status, kinds in by_status.items()
+    }
+
+
+def problem(
+    status: int,
+    kind: str,
+    title: str,
+    detail: str,
+    extra: Mapping[str, Any],
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A problem document as a response."""
+    document = {"type": TYPE + kind, "title": title, "status": status, "detail": detail, **extra}
+    return Response(
+        orjson.dumps(document, default=repr, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY),
+        status,
+        media_type=MEDIA_TYPE,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Answer every exception of the app with a problem document; `routes` tell what a 405 would have allowed."""
+    app.state.routes = routes
+    app.add_exception_handler(ConvscopeError, answer_own)
+    app.add_exception_handler(RequestValidationError, answer_invalid)
+    app.add_exception_handler(HTTPException, answer_framework)
+    app.add_exception_handler(Exception, answer_unforeseen)
+
+
+def answer_own(request: Request, error: Exception) -> Response:
+    """One of our own errors."""
+    assert isinstance(error, ConvscopeError)
+    headers = {}
+    if isinstance(error, Overloaded | NotReady):
+        headers["Retry-After"] = str(error.retry_after)
+    elif error.status >= 500:
+        log.error("%s %s: %s", request.method, request.url.path, error.detail)
+    return problem(
+        error.status, error.type, error.title, error.detail, {"value": error.value, **error.extra}, headers
+    )
+
+
+def answer_invalid(_: Request, error: Exception) -> Response:
+    """A parameter that pydantic refused: field, value and range."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place, *path = (str(part) for part in first["loc"])
+    field, value, accepted = ".".join(path), first.get("input"), range_of(first)
+    if first["type"] == "extra_forbidden":
+        detail = f"There is no {place} parameter '{field}' here (its value was {short(value)}). Leave it out."
+    else:
+        detail = f"The {place} parameter '{field}' is {short(value)}; it must be {accepted}."
+    kind, title = "invalid-value", "A value is out of range"
+    return problem(422, kind, title, detail, {"value": value, "field": field, "range": accepted})
+
+
+def range_of(error: Mapping[str, Any]) -> str | None:
+    """What would have been accepted, from one of pydantic's errors."""
+    context: Mapping[str, Any] = error.get("ctx", {})
+    match error["type"]:
+        case "extra_forbidden":
+            return None
+        case "greater_than_equal":
+            return f"{context['ge']} or more"
+        case "less_than_equal":
+            return f"{context['le']} or less"
+        case "literal_error":
+            return str(context["expected"])
+        case "string_pattern_mismatch":
+            return f"of the form {context['pattern']}"
+        case "string_too_long":
+            return f"at most {context['max_length']} characters long"
+        case "int_parsing" | "int_parsing_size" | "int_type" | "int_from_float":
+            return "a whole number"
+        case _:
+            return str(error["msg"])
+
+
+def short(value: object) -> str:
+    """A value as it appears in a sentence."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def answer_framework(request: Request, error: Exception) -> Response:
+    """What the framework itself refuses: 404, 405, and a body it cannot parse."""
+    assert isinstance(error, HTTPException)
+    path, status = request.url.path, error.status_code
+    title = HTTPStatus(status).phrase
+    if status == 404:
+        detail = f"There is nothing at {path}. What there is: {request.scope.get('root_path', '')}/docs."
+        return problem(404, "not-found", title, detail, {"value": path})
+    if status == 405:
+        allowed = allowed_methods(request.app.state.routes, request)
+        detail = f"{request.method} is not allowed at {path}; {', '.join(allowed)} is."
+        extra = {"value": request.method, "allowed": allowed}
+        return problem(405, "method-not-allowed", title, detail, extra, {"Allow": ", ".join(allowed)})
+    return problem(status, title.lower().replace(" ", "-"), title, str(error.detail), {}, error.headers)
+
+
+def allowed_methods(routes: Sequence[BaseRoute], request: Request) -> list[str]:
+    """Every method that some route takes at the request's path (RFC 9110, section 15.5.6)."""
+    methods: set[str] = set()
+    for route in routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    return sorted(methods)
+
+
+def answer_unforeseen(request: Request, error: Exception) -> Response:
+    """A defect of ours: logged in full, told without any detail of the inside."""
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    detail = "The server failed to answer; its log says why. Please report it with what you asked."
+    return problem(500, "internal", "Something went wrong", detail, {})

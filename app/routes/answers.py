@@ -1,0 +1,87 @@
+"""Answers that routes share: files, and things derived from a run, which never change."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import Path, Request, Response
+from fastapi.responses import StreamingResponse
+
+from app.problems import Responses
+from app.service import OpenRun, Service
+from app.tensors import ArrayFile
+from app.version import VERSION
+
+PNG = "image/png"
+BINARY = "application/octet-stream"
+JSON = "application/json"
+
+FOR_EVER = "public, max-age=31536000, immutable"  # a run's id is a digest of all that its numbers depend on
+ASK_AGAIN = "no-cache"  # kept, but shown only after asking whether it changed
+
+ModelId = Annotated[str, Path(description="Id of the network.", examples=["lenet5"])]
+LayerName = Annotated[str, Path(description="Name of the layer.", examples=["input"])]
+RunId = Annotated[str, Path(description="Id of the run.", examples=["5d41402abc4b2a76b9719d911017c592ae1f03c2"])]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The body of an answer, and headers that tell of it."""
+
+    body: bytes | ArrayFile
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def tag(*parts: str) -> str:
+    """A strong ETag for what those parts (and this version's way of drawing) determine."""
+    digest = hashlib.sha256("\0".join((VERSION, *parts)).encode())
+    return f'"{digest.hexdigest()[:24]}"'
+
+
+def is_fresh(request: Request, etag: str) -> bool:
+    """Whether the client has this version already (If-None-Match; RFC 9110, section 13.1.2)."""
+    known = request.headers.get("if-none-match", "")
+    return known == "*" or etag in {one.strip().removeprefix("W/") for one in known.split(",")}
+
+
+def send(drawn: Drawn, media_type: str, headers: Mapping[str, str]) -> Response:
+    """The drawn body as a response; arrays are streamed from where they lie."""
+    joined = {**headers, **drawn.headers}
+    if isinstance(drawn.body, ArrayFile):
+        joined["Content-Length"] = str(drawn.body.nbytes)
+        return StreamingResponse(drawn.body.chunks(), media_type=media_type, headers=joined)
+    return Response(drawn.body, media_type=media_type, headers=joined)
+
+
+async def derive(
+    service: Service, request: Request, run: str, media_type: str, draw: Callable[[OpenRun], Drawn]
+) -> Response:
+    """Something derived from a run: drawn off the event loop, cacheable for ever, 304 where the client has it.
+
+    Raises:
+        RunNotFound, Overloaded, and what `draw` raises.
+    """
+    service.runs.record(run)
+    etag = tag(request.url.path, request.url.query)
+    headers = {"ETag": etag, "Cache-Control": FOR_EVER}
+    if is_fresh(request, etag):
+        return Response(status_code=304, headers=headers)
+    opened = await service.open(run)
+    return send(await service.look(lambda: draw(opened)), media_type, headers)
+
+
+def file_of(media_type: str, description: str, headers: Mapping[str, str] | None = None) -> Responses:
+    """The OpenAPI `responses` of a route that answers a file, with the headers named and described."""
+    described: dict[str, Any] = {
+        "ETag": {"schema": {"type": "string"}, "description": "Changes when the file does."},
+        **{name: {"schema": {"type": "integer"}, "description": text} for name, text in (headers or {}).items()},
+    }
+    return {
+        200: {
+            "description": description,
+            "content": {media_type: {"schema": {"type": "string", "format": "binary"}}},
+            "headers": described,
+        },
+        304: {"description": "The client has it already (If-None-Match)."},
+    }

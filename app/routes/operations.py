@@ -1,0 +1,48 @@
+"""Operations: alive, ready, counted."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from app.errors import InvalidValue, NotReady
+from app.problems import Responses, documented
+from app.schemas import Health, NoQuery, Readiness
+from app.service import Desk
+
+router = APIRouter(tags=["operations"])
+
+METRICS: Responses = {
+    200: {
+        "description": "Prometheus's text format.",
+        "content": {CONTENT_TYPE_LATEST: {"schema": {"type": "string"}}},
+    }
+}
+
+
+@router.get("/healthz", responses=documented(InvalidValue))
+async def get_health(_: Annotated[NoQuery, Query()]) -> Health:
+    """The process answers."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", responses=documented(NotReady, InvalidValue))
+async def get_readiness(service: Desk, _: Annotated[NoQuery, Query()]) -> Readiness:
+    """200 once the networks' files are verified; until then 503 with how far that is."""
+    catalog = service.catalog
+    if catalog.ready:
+        return Readiness(status="ready", models=[manifest.id for manifest in catalog.models])
+    done, total = catalog.bytes_done, catalog.bytes_total
+    if catalog.problem is not None:
+        raise NotReady(f"A network's weights could not be prepared: {catalog.problem.detail}", done=done, total=total)
+    raise NotReady(
+        f"The networks' weights are being prepared: {done} of {total} bytes are done. Ask again in a second.",
+        done=done,
+        total=total,
+    )
+
+
+@router.get("/metrics", response_class=Response, responses=METRICS | documented(InvalidValue))
+async def get_metrics(service: Desk, _: Annotated[NoQuery, Query()]) -> Response:
+    """Counts and times since the start, for Prometheus."""
+    return Response(await service.look(service.metrics.text), headers={"Content-Type": CONTENT_TYPE_LATEST})

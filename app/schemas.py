@@ -1,0 +1,298 @@
+"""The wire types of the REST API: what is answered, and what may be asked in a query.
+
+Sizes are in pixels, times in milliseconds, tensors C x H x W without a batch axis.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.maps import CHANNELS_LENGTH, CHANNELS_PATTERN, Scale
+
+Shape = Annotated[list[int], Field(description="[C, H, W], or [N] of a vector.", examples=[[96, 55, 55]])]
+Pair = Annotated[list[int], Field(min_length=2, max_length=2)]
+
+
+class Wire(BaseModel):
+    """Base of what is answered; the document says that nothing else is in it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# --- networks -------------------------------------------------------------------------------------------
+
+
+class InputSize(Wire):
+    """What a network takes."""
+
+    channels: int = Field(examples=[3])
+    height: int = Field(examples=[227], description="Pixels.")
+    width: int = Field(examples=[227], description="Pixels.")
+
+
+class AccuracyOut(Wire):
+    """As measured through this service, never copied from a paper."""
+
+    dataset: str = Field(examples=["MNIST test"])
+    top1: float = Field(examples=[0.991], description="A fraction, 0 to 1.")
+    images: int = Field(examples=[10000])
+
+
+class WeightsOut(Wire):
+    """One set of numbers for a network."""
+
+    id: str = Field(examples=["imagenette"])
+    title: str = Field(examples=["Imagenette, ten classes"])
+    classes: int = Field(examples=[10])
+    trained: bool = Field(examples=[False], description="False: random or no numbers, so no prediction.")
+    ready: bool = Field(examples=[True], description="The numbers are on this machine.")
+    bundled: bool = Field(examples=[True], description="Comes with the package, without any download.")
+    bytes: int = Field(examples=[227651304], description="Size of the network's files.")
+    accuracy: AccuracyOut | None = Field(examples=[None], description="Null where it was not measured.")
+
+
+class ModelOut(Wire):
+    """A network."""
+
+    id: str = Field(examples=["alexnet"])
+    title: str = Field(examples=["AlexNet"])
+    family: str = Field(examples=["AlexNet"])
+    year: int | None = Field(examples=[2012])
+    summary: str = Field(examples=["Five convolutions and three full layers; won ILSVRC 2012."])
+    input: InputSize
+    parameters: int = Field(examples=[56909194], description="Trained numbers.")
+    multiply_adds: int = Field(examples=[720357440], description="Multiplications of one forward pass.")
+    units: int = Field(examples=[658282], description="Outputs of convolutions and full layers.")
+    weights: list[WeightsOut]
+    default_weights: str = Field(examples=["imagenette"])
+
+
+class ModelList(Wire):
+    """Every network there is."""
+
+    models: list[ModelOut]
+
+
+class LayerOut(Wire):
+    """One entry of the layer table, computed from the graph."""
+
+    name: str = Field(examples=["CONV1"])
+    op: str = Field(examples=["conv"])
+    inputs: list[str] = Field(examples=[["input"]], description="The layers it reads.")
+    shape: Shape
+    kernel: Pair | None = Field(examples=[[11, 11]], description="[height, width].")
+    stride: Pair | None = Field(examples=[[4, 4]], description="[vertical, horizontal].")
+    padding: list[int] | None = Field(examples=[[0, 0, 0, 0]], description="[top, left, bottom, right].")
+    dilation: Pair | None = Field(examples=[[1, 1]], description="[vertical, horizontal].")
+    groups: int | None = Field(examples=[1])
+    parameters: int = Field(examples=[34944], description="Trained numbers.")
+    fixed: int = Field(examples=[0], description="Numbers that are constants by design.")
+    nonzero: int | None = Field(examples=[34848], description="Parameters that are not 0; null without numbers.")
+    multiply_adds: int = Field(examples=[105415200])
+    connections: int = Field(examples=[105705600], description="Joined inputs of all units, the bias counted as one.")
+    receptive_field: Pair = Field(examples=[[11, 11]], description="[height, width] in input pixels.")
+    formula: str = Field(examples=["(227 - 11 + 2*0)/4 + 1 = 55"])
+    activation: str | None = Field(examples=[None], description="An activation inside the layer.")
+
+
+class ModelDetail(ModelOut):
+    """A network, its labels, its layers in topological order, and what feeds what."""
+
+    labels: list[str] = Field(examples=[["tench", "English springer"]])
+    layers: list[LayerOut]
+    edges: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(
+        examples=[[["input", "CONV1"]]], description="[from, to]."
+    )
+
+
+# --- predictions and runs ---------------------------------------------------------------------------------
+
+
+class PredictionOut(Wire):
+    """One class."""
+
+    index: int = Field(examples=[0])
+    label: str = Field(examples=["tench"])
+    probability: float = Field(examples=[0.87], description="0 to 1; over all classes they sum to 1.")
+
+
+class ElapsedOut(Wire):
+    """Milliseconds; `total` runs from the upload's last byte and includes waiting for a place."""
+
+    decode: float = Field(examples=[2.1])
+    preprocess: float = Field(examples=[1.4])
+    inference: float = Field(examples=[16.3])
+    total: float = Field(examples=[20.2])
+
+
+class PredictionsOut(Wire):
+    """The answer of `predictions`."""
+
+    model: str = Field(examples=["alexnet"])
+    weights: str = Field(examples=["imagenette"])
+    precision: str = Field(examples=["fp32"])
+    crops: int = Field(examples=[1])
+    predictions: list[PredictionOut] = Field(description="Most probable first.")
+    elapsed_ms: ElapsedOut
+
+
+class ImageOut(Wire):
+    """The image of a run."""
+
+    width: int = Field(examples=[500], description="Pixels, after EXIF orientation.")
+    height: int = Field(examples=[375], description="Pixels, after EXIF orientation.")
+    sha256: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])
+
+
+class RunLayer(Wire):
+    """A layer whose activations a run has."""
+
+    name: str = Field(examples=["CONV1"])
+    op: str = Field(examples=["conv"])
+    shape: Shape
+
+
+class RunOut(Wire):
+    """One image through one network, every layer kept."""
+
+    id: str = Field(examples=["5d41402abc4b2a76b9719d911017c592ae1f03c2"])
+    model: str = Field(examples=["alexnet"])
+    weights: str = Field(examples=["imagenette"])
+    precision: str = Field(examples=["fp32"])
+    image: ImageOut
+    predictions: list[PredictionOut] = Field(description="Most probable first.")
+    elapsed_ms: ElapsedOut
+    expires_at: str = Field(examples=["2026-01-31T12:00:00+00:00"], description="ISO 8601, UTC.")
+    layers: list[RunLayer]
+
+
+class LayerStatistics(Wire):
+    """What a layer's numbers are like; null where the layer holds no finite answer."""
+
+    name: str = Field(examples=["CONV1"])
+    op: str = Field(examples=["conv"])
+    shape: Shape
+    min: float | None = Field(examples=[-3.2])
+    max: float | None = Field(examples=[4.1])
+    mean: float | None = Field(examples=[0.02])
+    std: float | None = Field(examples=[0.71], description="Population standard deviation.")
+    zeros: int = Field(examples=[0], description="How many of the numbers are 0.")
+
+
+# --- explanations -----------------------------------------------------------------------------------------
+
+
+class ReceptiveField(Wire):
+    """Input pixels that a unit sees; may reach outside the input."""
+
+    top: int = Field(examples=[-2])
+    left: int = Field(examples=[0])
+    height: int = Field(examples=[11])
+    width: int = Field(examples=[11])
+
+
+class SourceOut(Wire):
+    """A patch of one channel that a unit reads."""
+
+    layer: str = Field(examples=["input"])
+    channel: int = Field(examples=[0])
+    top: int = Field(examples=[0], description="Row of the patch in its map; may be negative, in the padding.")
+    left: int = Field(examples=[0], description="Column of the patch in its map.")
+    values: list[list[float | None]] = Field(examples=[[[0.1, 0.4], [0.2, 0.3]]], description="[row][column].")
+    weights: list[list[float | None]] | None = Field(examples=[[[0.5, -0.5], [1.0, 0.0]]])
+
+
+class ExplanationOut(Wire):
+    """How one number came about; recomputing `value` from it gives the tensor's number."""
+
+    layer: str = Field(examples=["CONV1"])
+    op: str = Field(examples=["conv"])
+    unit: list[int] = Field(examples=[[0, 5, 7]], description="[c, y, x], or [i] of a vector.")
+    value: float | None = Field(examples=[0.35])
+    receptive_field: ReceptiveField
+    sources: list[SourceOut]
+    bias: float | None = Field(examples=[0.0])
+    sum: float | None = Field(examples=[0.35])
+    activation: str | None = Field(examples=[None])
+    expression: str = Field(examples=["sum of 363 products + 0 = 0.35"])
+    alpha: float | None = Field(None, examples=[0.0001])
+    beta: float | None = Field(None, examples=[0.75])
+    size: int | None = Field(None, examples=[5])
+
+
+# --- operations -------------------------------------------------------------------------------------------
+
+
+class Health(Wire):
+    """The process answers."""
+
+    status: Literal["ok"] = Field(examples=["ok"])
+
+
+class Readiness(Wire):
+    """The networks' files are verified and loadable."""
+
+    status: Literal["ready"] = Field(examples=["ready"])
+    models: list[str] = Field(examples=[["lenet5", "alexnet"]])
+
+
+# --- queries: an unknown parameter is refused -------------------------------------------------------------
+
+
+class NoQuery(BaseModel):
+    """No parameters."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class WeightsQuery(NoQuery):
+    """Which weights."""
+
+    weights: str | None = Field(
+        None, description="Id of the network's weights; its default ones when left out.", examples=["imagenette"]
+    )
+
+
+class PredictQuery(WeightsQuery):
+    """What to do with an image."""
+
+    precision: Literal["fp32"] = Field("fp32", description="Arithmetic of the network.", examples=["fp32"])
+    crops: int = Field(
+        1, ge=1, le=1, description="Crops of the image whose probabilities are averaged.", examples=[1]
+    )
+    top: int = Field(5, ge=1, le=1_000_000, description="How many classes to answer; all when more.", examples=[5])
+
+
+class MapsQuery(NoQuery):
+    """How to draw a layer's maps."""
+
+    channels: str | None = Field(
+        None,
+        pattern=CHANNELS_PATTERN,
+        max_length=CHANNELS_LENGTH,
+        description="Channels to draw, such as 3, 0-15 or 0-3,7; all when left out.",
+        examples=["0-3"],
+    )
+    tile: int = Field(32, ge=1, le=4096, description="Longest side of a map as drawn, in pixels.", examples=[32])
+    scale: Scale = Field(
+        "map",
+        description="map: each map's own minimum to maximum; layer: the layer's; signed: zero is 128.",
+        examples=["map"],
+    )
+    columns: int | None = Field(
+        None, ge=1, le=1_000_000, description="Maps a row; nearly square when left out.", examples=[8]
+    )
+
+
+class LayersQuery(NoQuery):
+    """Which layers."""
+
+    layers: str | None = Field(
+        None, description="Layer names, comma separated; all when left out.", examples=["conv1_1,pool1"]
+    )
+
+
+class OverviewQuery(LayersQuery):
+    """Which layers, how large."""
+
+    tile: int = Field(32, ge=1, le=4096, description="Longest side of a map as drawn, in pixels.", examples=[32])
