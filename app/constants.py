@@ -1,0 +1,78 @@
+"""The values of a graph that do not depend on the image: initializers, and what is computed from them alone."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx.reference import ReferenceEvaluator
+
+Array = npt.NDArray[Any]
+
+
+class Constants:
+    """Constants by ONNX name, computed when asked for and kept.
+
+    Exporters reshape, transpose and dequantise weights inside the graph; `nodes` are those nodes.
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[onnx.NodeProto],
+        opsets: Sequence[onnx.OperatorSetIdProto],
+        shapes: Mapping[str, tuple[int, ...]],
+        arrays: Mapping[str, Array],
+    ) -> None:
+        self.producers = {output: node for node in nodes for output in node.output}
+        self.opsets, self.shapes, self.arrays = opsets, shapes, arrays
+        self.computed: dict[str, Array] = {}
+
+    def with_arrays(self, arrays: Mapping[str, Array]) -> "Constants":
+        """The same constants with these initializers' numbers."""
+        return Constants(list(self.producers.values()), self.opsets, self.shapes, arrays)
+
+    def get(self, name: str) -> Array | None:
+        """The constant's value, or None where the numbers that it needs are not there."""
+        if name in self.arrays:
+            return self.arrays[name]
+        if name in self.computed:
+            return self.computed[name]
+        node = self.producers.get(name)
+        if node is None:
+            return None
+        if node.op_type == "Shape" and node.input[0] in self.shapes and not node.attribute:
+            value = np.array(self.shapes[node.input[0]], dtype=np.int64)
+            self.computed[name] = value
+            return value
+        feeds = {one: self.get(one) for one in node.input if one}
+        known = {one: value for one, value in feeds.items() if value is not None}
+        if len(known) < len(feeds):
+            return None
+        outputs = [one for one in node.output if one]
+        values = self._evaluate(node, known, outputs)
+        self.computed.update(zip(outputs, values, strict=True))
+        return self.computed[name]
+
+    def sources(self, name: str) -> frozenset[str]:
+        """The initializers (or Constant nodes' outputs) that a constant is computed from, itself if it is one."""
+        node = self.producers.get(name)
+        if node is None or not any(node.input):
+            return frozenset({name})
+        return frozenset().union(*(self.sources(one) for one in node.input if one))
+
+    def _evaluate(self, node: onnx.NodeProto, feeds: Mapping[str, Array], outputs: list[str]) -> list[Array]:
+        """Run one node by ONNX's reference implementation."""
+        graph = onnx.helper.make_graph(
+            [node],
+            "constant",
+            [
+                onnx.helper.make_tensor_value_info(
+                    name, onnx.helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
+                )
+                for name, value in feeds.items()
+            ],
+            [onnx.helper.make_empty_tensor_value_info(name) for name in outputs],
+        )
+        model = onnx.helper.make_model(graph, opset_imports=self.opsets)
+        return list(ReferenceEvaluator(model).run(outputs, dict(feeds)))

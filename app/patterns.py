@@ -1,0 +1,342 @@
+"""Which operation a few ONNX nodes are: a Conv and a constant Add are a convolution, Mul-Tanh-Mul a scaled tanh."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from app.arithmetic import Window
+from app.nodes import Node, Nodes, read_window
+from app.operations import (
+    Activation,
+    Add,
+    Affine,
+    BatchNorm,
+    Concat,
+    Convolution,
+    Full,
+    LocalResponseNorm,
+    Opaque,
+    Operation,
+    Pool,
+    RadialBasis,
+    Softmax,
+    Subsampling,
+)
+
+ACTIVATIONS = {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid"}
+AMPLITUDE, SLOPE = 1.7159, 2 / 3  # LeCun et al. 1998, appendix A: f(a) = A tanh(S a)
+SOFTMAX_PER_AXIS = 13  # the opset from which Softmax works along one axis; before, over all from `axis` on
+AXES_AS_INPUT = {"ReduceMean": 18, "ReduceSum": 13, "ReduceSumSquare": 18}
+
+# Operators that work on each number alone, so that a unit sees what its source sees.
+POINTWISE = frozenset(
+    {
+        "Abs",
+        "Add",
+        "BatchNormalization",
+        "Ceil",
+        "Celu",
+        "Clip",
+        "Cos",
+        "Div",
+        "Elu",
+        "Erf",
+        "Exp",
+        "Floor",
+        "Gelu",
+        "HardSigmoid",
+        "HardSwish",
+        "LeakyRelu",
+        "Log",
+        "Max",
+        "Mean",
+        "Min",
+        "Mish",
+        "Mul",
+        "Neg",
+        "PRelu",
+        "Pow",
+        "Reciprocal",
+        "Relu",
+        "Round",
+        "Selu",
+        "Sigmoid",
+        "Sign",
+        "Sin",
+        "Softplus",
+        "Softsign",
+        "Sqrt",
+        "Sub",
+        "Sum",
+        "Swish",
+        "Tanh",
+        "ThresholdedRelu",
+    }
+)
+
+
+def recognise(chain: Sequence[Node], nodes: Nodes) -> tuple[Operation, str | None] | None:
+    """The operation of a chain of nodes, and the activation that ends it; None where there is no rule.
+
+    `chain` holds no node that only reshapes.
+    """
+    body, activation = _split_activation(chain, nodes)
+    if not body:
+        return (Activation(activation), activation) if activation else None
+    rule = RULES.get(body[0].op)
+    operation = rule(body, nodes) if rule else None
+    return None if operation is None else (operation, activation)
+
+
+def opaque(chain: Sequence[Node], nodes: Nodes) -> Opaque:
+    """The operation of nodes without a rule, named after the last of them."""
+    names = dict.fromkeys(name for node in chain for name in node.inputs if name and name not in nodes.dynamic)
+    trained = tuple(name for name in names if _is_float(name, nodes) and math.prod(nodes.constant_shape(name)) > 1)
+    return Opaque(chain[-1].op, trained)
+
+
+def _split_activation(chain: Sequence[Node], nodes: Nodes) -> tuple[Sequence[Node], str | None]:
+    if [node.op for node in chain[-3:]] == ["Mul", "Tanh", "Mul"]:
+        slope, amplitude = (_scalar(node, nodes) for node in (chain[-3], chain[-1]))
+        if _near(slope, SLOPE) and _near(amplitude, AMPLITUDE):
+            return chain[:-3], "scaled_tanh"
+    if chain[-1].op in ACTIVATIONS:
+        return chain[:-1], ACTIVATIONS[chain[-1].op]
+    return chain, None
+
+
+def _near(value: float | None, wanted: float) -> bool:
+    """Whether a scalar is what is wanted, or cannot be told (a structure without numbers)."""
+    return value is not None and (math.isnan(value) or math.isclose(value, wanted, rel_tol=1e-4))
+
+
+def _scalar(node: Node, nodes: Nodes) -> float | None:
+    """The one-element constant of a node: nan where its number is not there, None where there is no such."""
+    constant = _constant(node, nodes)
+    if constant is None or math.prod(nodes.constant_shape(constant)) != 1:
+        return None
+    value = nodes.constants.get(constant)
+    return math.nan if value is None else float(value.reshape(-1)[0])
+
+
+def _constant(node: Node, nodes: Nodes) -> str | None:
+    """The constant of a node that joins one constant to one number of the image."""
+    constants = [name for name in node.inputs if name not in nodes.dynamic]
+    return constants[0] if len(node.inputs) == 2 and len(constants) == 1 else None
+
+
+def _is_float(constant: str, nodes: Nodes) -> bool:
+    value = nodes.constants.get(constant)
+    return value is None or np.issubdtype(value.dtype, np.floating)
+
+
+def _is_per_map(constant: str, maps: int, rank: int, nodes: Nodes) -> bool:
+    """Whether a constant broadcasts to one number a map, or one for all, of a tensor of `rank` axes with batch."""
+    shape = (1,) * (rank - len(nodes.constant_shape(constant))) + nodes.constant_shape(constant)
+    return len(shape) == rank and all(cells == 1 or (axis == 1 and cells == maps) for axis, cells in enumerate(shape))
+
+
+def _map_size(tensor: str, nodes: Nodes) -> tuple[int, int] | None:
+    shape = nodes.inner_shape(tensor)
+    return (shape[1], shape[2]) if len(shape) == 3 else None
+
+
+def _convolution(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
+    """Conv, or Conv and one Add of a constant a map."""
+    head, size = chain[0], _map_size(chain[0].inputs[0], nodes)
+    if size is None or head.inputs[1] in nodes.dynamic or len(chain) > 2:
+        return None
+    kernel = nodes.constant_shape(head.inputs[1])  # (out, in / groups, kh, kw)
+    biases = [name for name in head.inputs[2:] if name]
+    if len(chain) == 2:
+        bias = _constant(chain[1], nodes) if chain[1].op == "Add" else None
+        if bias is None or not _is_per_map(bias, kernel[0], 4, nodes):
+            return None
+        biases.append(bias)
+    window = read_window(head.attributes, size, (kernel[2], kernel[3]))
+    return Convolution(window, head.attributes.get("group", 1), head.inputs[1], tuple(biases))
+
+
+def _gemm(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
+    head = chain[0]
+    if len(chain) > 1 or head.attributes.get("transA") or head.inputs[1] in nodes.dynamic:
+        return None
+    return Full(
+        weights=head.inputs[1],
+        outputs_first=bool(head.attributes.get("transB")),
+        biases=tuple(name for name in head.inputs[2:] if name),
+        alpha=head.attributes.get("alpha", 1.0),
+        beta=head.attributes.get("beta", 1.0),
+    )
+
+
+def _matmul(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
+    """MatMul of a vector with constant (in, out), or that and one Add of a constant."""
+    head = chain[0]
+    if len(head.inputs) != 2 or head.inputs[1] in nodes.dynamic or len(chain) > 2:
+        return None
+    if len(nodes.inner_shape(head.inputs[0])) != 1 or len(nodes.constant_shape(head.inputs[1])) != 2:
+        return None
+    biases: tuple[str, ...] = ()
+    if len(chain) == 2:
+        bias = _constant(chain[1], nodes) if chain[1].op == "Add" else None
+        if bias is None:
+            return None
+        biases = (bias,)
+    return Full(head.inputs[1], outputs_first=False, biases=biases)
+
+
+def _pool(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
+    """MaxPool and AveragePool; AveragePool, Mul by a coefficient a map, Add of a bias a map are subsampling."""
+    head, size = chain[0], _map_size(chain[0].inputs[0], nodes)
+    if size is None:
+        return None
+    window = read_window(head.attributes, size)
+    if len(chain) == 1:
+        whole = window.kernel == size and window.output(size) == (1, 1) and not any(window.padding)
+        return Pool(head.op == "MaxPool", window, whole, bool(head.attributes.get("count_include_pad", 0)))
+    maps = nodes.inner_shape(head.output)[0]
+    constants = [(node.op, _constant(node, nodes)) for node in chain[1:]]
+    factors = tuple(name for op, name in constants if op == "Mul" and name)
+    biases = tuple(name for op, name in constants if op == "Add" and name)
+    in_order = [op for op, name in constants if name] == ["Mul"] * len(factors) + ["Add"] * len(biases)
+    per_map = all(_is_per_map(name, maps, 4, nodes) for name in (*factors, *biases))
+    if head.op != "AveragePool" or any(window.padding) or len(factors) + len(biases) != len(chain) - 1:
+        return None
+    if not (in_order and per_map and factors):
+        return None
+    trained = tuple(name for name in (*factors, *biases) if math.prod(nodes.constant_shape(name)) == maps)
+    return Subsampling(window, factors, biases, trained)
+
+
+def _global_pool(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
+    """GlobalAveragePool, GlobalMaxPool, or ReduceMean over height and width."""
+    head, size = chain[0], _map_size(chain[0].inputs[0], nodes)
+    if size is None or len(chain) > 1:
+        return None
+    if head.op == "ReduceMean" and _axes(head, 4, nodes) != {2, 3}:
+        return None
+    return Pool(head.op == "GlobalMaxPool", Window.of(size), whole=True)
+
+
+def _axes(node: Node, rank: int, nodes: Nodes) -> set[int] | None:
+    """The axes of a reduction, counted from 0 with the batch; None where they cannot be told."""
+    if nodes.opset >= AXES_AS_INPUT[node.op] and len(node.inputs) > 1:
+        value = nodes.constants.get(node.inputs[1])
+        axes = None if value is None else value.reshape(-1).tolist()
+    else:
+        axes = node.attributes.get("axes", range(rank))
+    return None if axes is None else {axis % rank for axis in axes}
+
+
+def _lrn(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
+    attributes = chain[0].attributes
+    if len(chain) > 1 or _map_size(chain[0].inputs[0], nodes) is None:
+        return None
+    return LocalResponseNorm(
+        alpha=attributes.get("alpha", 1e-4),
+        beta=attributes.get("beta", 0.75),
+        size=attributes["size"],
+        bias=attributes.get("bias", 1.0),
+    )
+
+
+def _radial_basis(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
+    """Sub of codes, then the sum of squares: ReduceSumSquare, or (Mul by itself or Pow 2) and ReduceSum."""
+    head, *rest = chain
+    codes = _constant(head, nodes)
+    if codes is None or not rest or rest[-1].op not in AXES_AS_INPUT:
+        return None
+    squared = rest[-1].op == "ReduceSumSquare" and len(rest) == 1
+    if not squared and not (rest[-1].op == "ReduceSum" and len(rest) == 2 and _is_square(rest[0], nodes)):
+        return None
+    between = (1, *nodes.inner_shape(head.output))  # (1, units, in) or (1, in, units)
+    axes, shape = _axes(rest[-1], len(between), nodes), nodes.constant_shape(codes)
+    if len(between) != 3 or axes not in ({1}, {2}) or shape[-2:] != between[1:]:
+        return None
+    return RadialBasis(codes, units_first=axes == {2})
+
+
+def _is_square(node: Node, nodes: Nodes) -> bool:
+    return (node.op == "Mul" and len(set(node.inputs)) == 1) or (node.op == "Pow" and _scalar(node, nodes) == 2)
+
+
+def _sum(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
+    """Add or Sum of several layers; Add of a constant is plain arithmetic."""
+    if len(chain) == 1 and len(chain[0].inputs) > 1 and set(chain[0].inputs) <= nodes.dynamic:
+        return Add()
+    return _affine(chain, nodes) if chain[0].op == "Add" else None
+
+
+def _affine(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
+    """Mul, Add, Sub or Div with a constant that leaves the shape as it is, or Neg."""
+    head = chain[0]
+    if head.op == "Neg" and [node.op for node in chain[1:]] == ["Softmax"]:
+        return _softmax(chain, nodes)
+    if head.op == "Sub" and len(chain) > 1:
+        return _radial_basis(chain, nodes)
+    constant = _constant(head, nodes)
+    if len(chain) > 1 or (constant is None and head.op != "Neg"):
+        return None
+    operand = nodes.operands(head)[0]
+    shape = nodes.inner_shape(head.output)
+    if shape != nodes.inner_shape(operand) or (constant is not None and not _is_float(constant, nodes)):
+        return None
+    trained = () if constant is None or math.prod(nodes.constant_shape(constant)) <= 1 else (constant,)
+    return Affine(head.op, constant, head.inputs[0] == constant, shape, trained)
+
+
+def _concat(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
+    """Concat of layers along the channels."""
+    head = chain[0]
+    rank = 1 + len(nodes.inner_shape(head.output))
+    along_channels = head.attributes.get("axis", 1) % rank == 1
+    return Concat() if len(chain) == 1 and along_channels and set(head.inputs) <= nodes.dynamic else None
+
+
+def _softmax(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
+    """Softmax along the channels, perhaps of the negated input; before opset 13 over everything from an axis on."""
+    *before, head = chain
+    if head.op != "Softmax" or [node.op for node in before] not in ([], ["Neg"]):
+        return None
+    shape = nodes.inner_shape(head.output)
+    if nodes.opset >= SOFTMAX_PER_AXIS:
+        axis = head.attributes.get("axis", -1) % (1 + len(shape))
+        everything = all(cells == 1 for one, cells in enumerate(shape, start=1) if one != axis)
+    else:
+        axis = head.attributes.get("axis", 1) % (1 + len(shape))
+        everything = axis == 1
+    if not everything and (axis != 1 or nodes.opset < SOFTMAX_PER_AXIS):
+        return None
+    return Softmax(everything, negated=bool(before))
+
+
+def _batch_norm(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
+    head = chain[0]
+    if len(chain) > 1 or any(name in nodes.dynamic for name in head.inputs[1:5]):
+        return None
+    scale, bias, mean, variance = head.inputs[1:5]
+    return BatchNorm(scale, bias, mean, variance, head.attributes.get("epsilon", 1e-5))
+
+
+RULES: dict[str, Callable[[Sequence[Node], Nodes], Operation | None]] = {
+    "Conv": _convolution,
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "MaxPool": _pool,
+    "AveragePool": _pool,
+    "GlobalAveragePool": _global_pool,
+    "GlobalMaxPool": _global_pool,
+    "ReduceMean": _global_pool,
+    "LRN": _lrn,
+    "Add": _sum,
+    "Sum": _sum,
+    "Mul": _affine,
+    "Div": _affine,
+    "Sub": _affine,
+    "Neg": _affine,
+    "Concat": _concat,
+    "Softmax": _softmax,
+    "BatchNormalization": _batch_norm,
+}

@@ -1,0 +1,316 @@
+"""Groups of nodes -> layers, keeping for every tensor the view of the layer that it shows."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from app import figures
+from app.arithmetic import Span
+from app.errors import NetworkUnusable
+from app.groups import Group, url_safe
+from app.layer import Layer
+from app.manifest import Manifest
+from app.nodes import Node, Nodes
+from app.operations import (
+    Activation,
+    Add,
+    Affine,
+    Convolution,
+    Full,
+    Input,
+    Opaque,
+    Operation,
+    RadialBasis,
+    Rearrangement,
+)
+from app.patterns import POINTWISE, opaque, recognise
+from app.views import View, channels_last, is_transparent, layer_shape, through
+
+REARRANGEMENTS = {"Flatten": "flatten", "Dropout": "dropout"}  # as the API calls them; else the ONNX operator
+
+
+class LayerReader:
+    """Makes the layers, group after group in topological order. `layers` holds them by name, the input first."""
+
+    def __init__(self, nodes: Nodes, manifest: Manifest | None) -> None:
+        self.nodes = nodes
+        self.tables = dict(manifest.connections) if manifest is not None else {}
+        self.fixed = frozenset(manifest.fixed) if manifest is not None else frozenset()
+        self.layers: dict[str, Layer] = {}
+        self.views: dict[str, View] = {}
+        self.counted: set[str] = set()  # initializers that are already some layer's parameters
+        channels, height, width = nodes.input_shape
+        last = nodes.input_layout == "NHWC"
+        self._append(
+            Layer(
+                name=url_safe(nodes.input_name),
+                op="input",
+                inputs=(),
+                shape=nodes.input_shape,
+                tensor=nodes.input_name,
+                nodes=(),
+                operation=Input(),
+                reach=(Span(), Span()),
+                channels_last=last,
+            ),
+            (height, width, channels) if last else nodes.input_shape,
+        )
+
+    def add(self, group: Group) -> None:
+        """Make the layer of a group, or only a view where its one node reshapes."""
+        if not group.joined and is_transparent(group.nodes[0], self.nodes):
+            node = group.nodes[0]
+            self.views[node.output] = through(self.views[node.inputs[0]], node, self.nodes)
+            return
+        chain = self._chain(group)
+        if not chain:
+            view = self._inner_view(group.nodes[0], group)
+            for node in group.nodes[1:]:
+                view = through(view, node, self.nodes)
+            self._materialise(replace(view, node=group.nodes[0]), group.name)
+            return
+        found = recognise(chain, self.nodes) if self._is_line(chain, group) else None
+        operation, activation = found if found is not None else (opaque(chain, self.nodes), None)
+        operands = self._operands(group, chain)
+        if self._is_pointwise(operation) and self._same_order(operands):
+            self._add_aligned(group, operation, activation, operands)
+            return
+        if isinstance(operation, Full):
+            operation = replace(operation, order=operands[0].order)
+        elif not (isinstance(operation, RadialBasis) and operands[0].order is None):
+            operands = [self._as_stored(view) for view in operands]
+            if isinstance(operation, Affine) and operation.shape != operands[0].shape:
+                operation = opaque(chain, self.nodes)
+        shape = layer_shape(self.nodes.inner_shape(group.output))
+        self._add_layer(group, operation, activation, operands, shape, stored=self.nodes.inner_shape(group.output))
+        self._add_other_outputs(group)
+
+    def output(self) -> Layer:
+        """The layer with the predictions: the first output that is a vector of classes.
+
+        Raises:
+            NetworkUnusable: no output is.
+        """
+        shapes = {name: self.nodes.inner_shape(name) for name in self.nodes.outputs if name in self.views}
+        for name, shape in shapes.items():
+            if sum(cells > 1 for cells in shape) <= 1 and shape:
+                return self.layers[self.views[name].layer]
+        raise NetworkUnusable(
+            f"{self.nodes.title}: no output is one number a class (the outputs have the shapes {shapes}). Only image "
+            "classifiers can be served.",
+            list(map(list, shapes.values())),
+        )
+
+    def _chain(self, group: Group) -> list[Node]:
+        """The group's nodes that compute something."""
+        if len(group.nodes) == 1 and not is_transparent(group.nodes[0], self.nodes):
+            return list(group.nodes)
+        return [node for node in group.nodes if not is_transparent(node, self.nodes)]
+
+    def _is_line(self, chain: Sequence[Node], group: Group) -> bool:
+        """Whether each node takes the one before (perhaps reshaped), and nothing else that depends on the image."""
+        makers = {node.output: node for node in group.nodes}
+        for before, node in pairwise(chain):
+            sources = set(self.nodes.operands(node))
+            while sources and (maker := makers.get(next(iter(sources)))) is not None and maker not in chain:
+                if maker.op == "Transpose":
+                    return False
+                sources = {maker.inputs[0]}
+            if sources != {before.output}:
+                return False
+        return True
+
+    def _inner_view(self, node: Node, group: Group) -> View:
+        """The view behind a transparent node of a joined group, whose inputs may be transparent in turn."""
+        maker = next((one for one in group.nodes if one.output == node.inputs[0]), None)
+        before = self._inner_view(maker, group) if maker is not None else self.views[node.inputs[0]]
+        return through(before, node, self.nodes)
+
+    def _operands(self, group: Group, chain: Sequence[Node]) -> list[View]:
+        """The views that enter the group from outside, in order."""
+        makers = {node.output: node for node in group.nodes}
+        views = []
+        for node in chain:
+            for name in self.nodes.operands(node):
+                maker = makers.get(name)
+                while maker is not None and maker not in chain and maker.inputs[0] in makers:
+                    maker = makers[maker.inputs[0]]
+                if maker is None:
+                    views.append(self.views[name])
+                elif maker not in chain:
+                    views.append(self._inner_view(makers[name], group))
+        return views
+
+    def _is_pointwise(self, operation: Operation) -> bool:
+        return isinstance(operation, Activation | Add | Affine) or (
+            isinstance(operation, Opaque) and operation.op in POINTWISE
+        )
+
+    def _same_order(self, views: Sequence[View]) -> bool:
+        """Whether all views show layers of one shape in one order that an engine can undo."""
+        shapes = {self.layers[view.layer].shape for view in views}
+        if len(shapes) != 1 or len({view.shape for view in views}) != 1:
+            return False
+        shape = next(iter(shapes))
+        plain = all(view.order is None for view in views)
+        return plain or all(view.is_channels_last(shape) for view in views)
+
+    def _add_aligned(
+        self, group: Group, operation: Operation, activation: str | None, operands: Sequence[View]
+    ) -> None:
+        """A layer whose numbers lie as its sources' do: it has their shape, whatever the node's tensor has."""
+        shape = self.layers[operands[0].layer].shape
+        stored = self.nodes.inner_shape(group.output)
+        if stored != operands[0].shape:  # a constant made it larger
+            self._add_layer(
+                group,
+                opaque(group.nodes, self.nodes),
+                None,
+                [self._as_stored(view) for view in operands],
+                layer_shape(stored),
+                stored,
+            )
+            return
+        self._add_layer(group, operation, activation, operands, shape, stored, last=operands[0].order is not None)
+
+    def _as_stored(self, view: View) -> View:
+        """The view itself where it shows its layer as it is; else its reshaping node becomes a layer."""
+        if view.shows(self.layers[view.layer].shape):
+            return view
+        return self._materialise(view, None)
+
+    def _materialise(self, view: View, name: str | None) -> View:
+        """Make a layer of a reshaping node, which a manifest names or whose result is used as it is."""
+        node = view.node
+        source = self.layers[view.layer]
+        shape = layer_shape(view.shape)
+        # Without a node it is the input, stored channels last and taken as it is.
+        op = REARRANGEMENTS.get(node.op, node.op) if node is not None else "Transpose"
+        named = node.name or node.output if node is not None else view.tensor
+        operation = Rearrangement(op, view.order)
+        self._append(
+            Layer(
+                name=self._free_name(name or named),
+                op=op,
+                inputs=(source.name,),
+                shape=shape,
+                tensor=view.tensor,
+                nodes=(named,) if node is not None else (),
+                operation=operation,
+                reach=figures.reach(operation, [source.shape], [source.reach], shape, pointwise=False),
+                connections=math.prod(shape),
+                formula=figures.formula(operation, [source.shape], shape) if shape != source.shape else "",
+            ),
+            view.shape,
+        )
+        return self.views[view.tensor]
+
+    def _add_layer(
+        self,
+        group: Group,
+        operation: Operation,
+        activation: str | None,
+        operands: Sequence[View],
+        shape: tuple[int, ...],
+        stored: tuple[int, ...],
+        last: bool = False,
+    ) -> None:
+        sources = [self.layers[view.layer] for view in operands]
+        shapes = [source.shape for source in sources]
+        if isinstance(operation, Convolution):  # a vector may enter as N x 1 x 1
+            shapes = [(*one, 1, 1) if len(one) == 1 else one for one in shapes]
+        name = self._free_name(group.name)
+        table = self._table(group.name, operation, shapes, shape)
+        pointwise = operation.op in POINTWISE
+        parameters, fixed = self._count(operation, figures.unjoined(operation, shapes[0], shape, table))
+        window = figures.window_of(operation)
+        self._append(
+            Layer(
+                name=name,
+                op=operation.op,
+                inputs=tuple(source.name for source in sources),
+                shape=shape,
+                tensor=group.output,
+                nodes=tuple(node.name or node.output for node in group.nodes),
+                operation=operation,
+                reach=figures.reach(operation, shapes, [one.reach for one in sources], shape, pointwise),
+                channels_last=last,
+                activation=activation,
+                table=table,
+                kernel=window.kernel if window else None,
+                stride=window.stride if window else None,
+                padding=window.padding if window else None,
+                dilation=window.dilation if window else None,
+                groups=operation.groups if isinstance(operation, Convolution) else None,
+                parameters=parameters,
+                fixed=fixed,
+                multiply_adds=figures.multiply_adds(operation, shapes, shape, table),
+                connections=figures.connections(operation, shapes, shape, table),
+                formula=figures.formula(operation, shapes, shape),
+            ),
+            stored,
+        )
+
+    def _add_other_outputs(self, group: Group) -> None:
+        """Further outputs that somebody uses (of a Split, say) are layers too, numbered."""
+        first = self.layers[self.views[group.output].layer]
+        for tensor in group.nodes[-1].outputs[1:]:
+            if tensor and self.nodes.consumers[tensor]:
+                stored = self.nodes.inner_shape(tensor)
+                self._append(
+                    replace(first, name=self._free_name(group.name), tensor=tensor, shape=layer_shape(stored)), stored
+                )
+
+    def _table(
+        self, name: str, operation: Operation, sources: Sequence[tuple[int, ...]], shape: tuple[int, ...]
+    ) -> figures.Table | None:
+        """The layer's connection table, checked against its maps."""
+        table = self.tables.get(name)
+        if table is None:
+            return None
+        maps = max((target for targets in table for target in targets), default=-1) + 1
+        if not isinstance(operation, Convolution) or operation.groups != 1:
+            raise NetworkUnusable(
+                f"{self.nodes.title}: the manifest gives '{name}' a connection table, but it is {operation.op}. Only "
+                "a convolution in one group can have one.",
+                name,
+            )
+        if len(table) != sources[0][0] or maps > shape[0]:
+            raise NetworkUnusable(
+                f"{self.nodes.title}: the connection table of '{name}' has {len(table)} rows and joins up to {maps} "
+                f"maps; the layer has {sources[0][0]} input and {shape[0]} output maps. Correct the manifest.",
+                [len(table), maps],
+            )
+        return table
+
+    def _count(self, operation: Operation, structural_zeros: int) -> tuple[int, int]:
+        """(trained numbers, constants by design); a number shared by several layers counts in the first."""
+        trained = fixed = 0
+        for name in dict.fromkeys(operation.trained):
+            sources = self.nodes.constants.sources(name)
+            size = math.prod(self.nodes.constant_shape(name))
+            if sources <= self.fixed:
+                fixed += size
+            elif not sources <= self.counted:
+                trained += size
+            self.counted.update(sources)
+        return max(trained - structural_zeros, 0), fixed
+
+    def _free_name(self, name: str) -> str:
+        """The name for URLs, numbered where it is taken."""
+        base = free = url_safe(name)
+        number = 2
+        while free in self.layers:
+            free, number = f"{base}_{number}", number + 1
+        return free
+
+    def _append(self, layer: Layer, stored: tuple[int, ...]) -> None:
+        """Add a layer, whose tensor has the shape `stored` (without batch)."""
+        self.layers[layer.name] = layer
+        order = channels_last(layer.shape) if layer.channels_last else None
+        if order is not None and np.array_equal(order, np.arange(order.size)):
+            order = None
+        self.views[layer.tensor] = View(layer.name, layer.tensor, stored, order)

@@ -1,0 +1,82 @@
+"""A layer's tensor as a node sees it: reshaping nodes are no layers, they only change the view."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from app.nodes import FLOATS, Node, Nodes
+from app.operations import Order
+
+RESHAPING = frozenset({"Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Dropout"})
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """The tensor `tensor`: the numbers of a layer, in `shape` (without batch).
+
+    `order[i]` is where number i lies in the layer's own flattened tensor; None where it is the i-th itself. `node`
+    is the last reshaping node, None for the layer's own tensor.
+    """
+
+    layer: str
+    tensor: str
+    shape: tuple[int, ...]
+    order: Order | None = None
+    node: Node | None = None
+
+    def shows(self, shape: tuple[int, ...]) -> bool:
+        """Whether it is the layer's tensor of that shape as it is; a vector and N x 1 x 1 maps are the same."""
+        return self.order is None and _without_ones(self.shape) == _without_ones(shape)
+
+    def is_channels_last(self, shape: tuple[int, ...]) -> bool:
+        """Whether it is the layer's (C, H, W) tensor stored as (H, W, C)."""
+        if self.order is None or len(shape) != 3:
+            return False
+        return self.shape == (*shape[1:], shape[0]) and bool(np.array_equal(self.order, channels_last(shape)))
+
+
+def channels_last(shape: tuple[int, ...]) -> Order:
+    """Where the numbers of an (H, W, C) tensor lie in the flattened (C, H, W) one; `shape` is (C, H, W)."""
+    return np.arange(math.prod(shape)).reshape(shape).transpose(1, 2, 0).reshape(-1)
+
+
+def is_transparent(node: Node, nodes: Nodes) -> bool:
+    """Whether a node changes no number: it reshapes, transposes within an image, or casts to a float."""
+    if len(nodes.operands(node)) != 1 or node.inputs[0] not in nodes.dynamic:
+        return False
+    if node.op == "Transpose":
+        return node.attributes.get("perm", (1,))[0] == 0
+    if node.op == "Cast":
+        return node.attributes["to"] in FLOATS
+    return node.op in RESHAPING
+
+
+def through(view: View, node: Node, nodes: Nodes) -> View:
+    """The view behind a transparent node."""
+    shape = nodes.inner_shape(node.output)
+    order = view.order
+    if node.op == "Transpose":
+        perm = [axis - 1 for axis in node.attributes["perm"][1:]]
+        order = np.arange(math.prod(view.shape)) if order is None else order
+        order = order.reshape(view.shape).transpose(perm).reshape(-1)
+        if np.array_equal(order, np.arange(order.size)):
+            order = None
+    return replace(view, tensor=node.output, shape=shape, order=order, node=node)
+
+
+def layer_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A tensor's shape (without batch) as a layer shows it: (N,) or (C, H, W).
+
+    A matrix is one map; leading axes beyond three are counted through as channels.
+    """
+    if len(shape) <= 1:
+        return shape or (1,)
+    return (math.prod(shape[:-2]), *shape[-2:])
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape without trailing axes of one cell."""
+    while len(shape) > 1 and shape[-1] == 1:
+        shape = shape[:-1]
+    return shape
