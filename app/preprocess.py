@@ -1,0 +1,99 @@
+"""Image -> input tensor, as the manifest says, and back to the picture that the network saw."""
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from app.digit import digit_field
+from app.errors import NetworkUnusable
+from app.manifest import DigitPreprocessing, PhotoPreprocessing, Preprocessing
+
+Pixels = npt.NDArray[np.uint8]
+Tensor = npt.NDArray[np.float32]
+
+RESAMPLING = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+def to_tensor(pixels: Pixels, how: Preprocessing, channels: int) -> Tensor:
+    """RGB pixels (H, W, 3) to the network's input, float32 (channels, height, width).
+
+    Raises:
+        NetworkUnusable: `mean` or `std` fit no input of so many channels.
+    """
+    if isinstance(how, DigitPreprocessing):
+        return digit_to_tensor(pixels, how, channels)
+    return photo_to_tensor(pixels, how, channels)
+
+
+def to_picture(tensor: Tensor, how: Preprocessing) -> Pixels:
+    """The input tensor (C, H, W) as a picture: uint8 (H, W, 3) RGB, or (H, W) grey for one channel."""
+    if isinstance(how, DigitPreprocessing):
+        levels = (tensor[:1] - how.background) / (how.foreground - how.background) * 255
+    else:
+        mean, std = statistics(how, len(tensor))
+        levels = (tensor * std + mean) / how.scale
+    picture = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    if len(picture) != 3:
+        return np.ascontiguousarray(picture[0])
+    if not isinstance(how, DigitPreprocessing) and how.color == "BGR":
+        picture = picture[::-1]
+    return np.ascontiguousarray(picture.transpose(1, 2, 0))
+
+
+def digit_to_tensor(pixels: Pixels, how: DigitPreprocessing, channels: int) -> Tensor:
+    """The digit cut out, scaled and centred; ink is `foreground`, paper `background`."""
+    grey = np.asarray(Image.fromarray(pixels).convert("L"))  # (H, W)
+    ink = digit_field(grey, *how.size)  # (height, width) in [0, 1]
+    field = np.float32(how.background) + ink * np.float32(how.foreground - how.background)
+    return np.ascontiguousarray(np.broadcast_to(field, (channels, *how.size)))
+
+
+def photo_to_tensor(pixels: Pixels, how: PhotoPreprocessing, channels: int) -> Tensor:
+    """Shorter side to `resize`, centre crop, colours in order, `(pixel * scale - mean) / std`."""
+    mean, std = statistics(how, channels)
+    cropped = resize_and_crop(Image.fromarray(pixels), how)
+    if how.color == "L" or channels == 1:
+        grey = np.asarray(cropped.convert("L"), dtype=np.float32)  # (H, W)
+        levels = np.broadcast_to(grey, (channels, *grey.shape))
+    else:
+        levels = np.asarray(cropped, dtype=np.float32).transpose(2, 0, 1)  # (3, H, W)
+        levels = levels[::-1] if how.color == "BGR" else levels
+    return np.ascontiguousarray((levels * np.float32(how.scale) - mean) / std, dtype=np.float32)
+
+
+def resize_and_crop(picture: Image.Image, how: PhotoPreprocessing) -> Image.Image:
+    """The centre crop of the resized picture, made in one step.
+
+    Only what the crop shows is computed, so a picture 1 pixel wide and 10,000 high costs no more than any other. A
+    crop larger than the resized picture would reach outside it; the picture is then enlarged to the crop instead.
+    """
+    height, width = how.crop
+    factor = max(how.resize / min(picture.size), width / picture.width, height / picture.height)
+    resized = (max(width, round(picture.width * factor)), max(height, round(picture.height * factor)))
+    left, top = (resized[0] - width) // 2, (resized[1] - height) // 2
+    across, down = picture.width / resized[0], picture.height / resized[1]  # source pixels per resized pixel
+    box = (
+        left * across,
+        top * down,
+        min((left + width) * across, picture.width),
+        min((top + height) * down, picture.height),
+    )
+    return picture.resize((width, height), RESAMPLING[how.interpolation], box=box)
+
+
+def statistics(how: PhotoPreprocessing, channels: int) -> tuple[Tensor, Tensor]:
+    """`mean` and `std` as (C, 1, 1) or (1, 1, 1)."""
+    for name, numbers in (("mean", how.mean), ("std", how.std)):
+        if len(numbers) not in (1, channels):
+            raise NetworkUnusable(
+                f"The manifest's preprocessing gives {len(numbers)} numbers for {name}, and the network's input has "
+                f"{channels} channels: give one number, or one a channel.",
+                list(numbers),
+            )
+    mean, std = np.array(how.mean, dtype=np.float32), np.array(how.std, dtype=np.float32)
+    return mean.reshape(-1, 1, 1), std.reshape(-1, 1, 1)
