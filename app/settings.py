@@ -16,6 +16,8 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
     root_path: str = Field("", description="Path prefix under which a reverse proxy serves the application.")
+    ssl_certfile: Path | None = Field(None, description="Certificate (PEM), to serve HTTPS without a proxy.")
+    ssl_keyfile: Path | None = Field(None, description="The certificate's private key (PEM).")
     cache_dir: Path = Field(
         Path.home() / ".cache" / "convscope",
         description="Folder for unpacked weights; made when missing, safe to delete.",

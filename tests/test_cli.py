@@ -1,0 +1,245 @@
+"""The command line, run for real: every verb, and what it says when asked for wrongly."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import numpy as np
+import onnx
+import pytest
+
+from app.catalog import Catalog
+from app.cli import main
+from app.network import Network
+from app.places import CHECKOUT
+from tests.conftest import draw_scene
+from tests.small_onnx import classifier, save
+
+Command = Callable[..., tuple[int, str, str]]
+MNIST = CHECKOUT.parent / "shared" / "data" / "onnx" / "mnist-12.onnx"
+
+
+@pytest.fixture
+def run(
+    catalog: Catalog, cache_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Command:
+    """Runs a command in this process: exit status, stdout, stderr. The weights are made already, by `catalog`."""
+    monkeypatch.setenv("CONVSCOPE_CACHE_DIR", str(cache_dir))
+    monkeypatch.setenv("CONVSCOPE_PROVIDER", "cpu")
+
+    def command(*words: str | Path) -> tuple[int, str, str]:
+        try:
+            status = main([str(word) for word in words])
+        except SystemExit as stop:  # argparse
+            status = stop.code if isinstance(stop.code, int) else 1
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return status, captured.out, captured.err
+
+    return command
+
+
+@pytest.fixture
+def network(catalog: Catalog) -> Network:
+    """The smallest of the bundled networks."""
+    return min(
+        (catalog.network(manifest.id) for manifest in catalog.models), key=lambda network: network.graph.parameters
+    )
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of three pictures, one of them in a folder inside, and a file that is none."""
+    folder = tmp_path / "pictures"
+    (folder / "more").mkdir(parents=True)
+    for seed, name in enumerate(("a.png", "b.jpg", "more/c.png")):
+        draw_scene(seed).save(folder / name)
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A network of the operator's own."""
+    return save(classifier(), tmp_path / "own.onnx")
+
+
+def test_models_lists_every_network_with_every_weights(run: Command, catalog: Catalog) -> None:
+    status, out, _ = run("models", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert status == 0
+    assert [(row["id"], row["weights"]) for row in rows] == [(n.id, n.weights_id) for n in catalog.networks]
+    for row, network in zip(rows, catalog.networks, strict=True):
+        assert row["parameters"] == network.graph.parameters
+        assert row["layers"] == [layer.name for layer in network.graph.layers]
+    status, out, _ = run("models", "--prepare")
+    assert status == 0
+    assert len(out.splitlines()) == len(rows)
+
+
+def test_predict_answers_as_the_service(run: Command, network: Network, pictures: Path, api: httpx.Client) -> None:
+    status, out, _ = run("predict", pictures, "--model", network.id, "--top", "3", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert status == 0
+    assert [Path(row["image"]).name for row in rows] == ["a.png", "b.jpg", "c.png"]
+    for row in rows:
+        url = f"/api/v1/models/{network.id}/predictions?top=3"
+        served = api.post(url, files={"image": Path(row["image"]).read_bytes()}).json()["predictions"]
+        assert [one["label"] for one in row["predictions"]] == [one["label"] for one in served]
+        assert [one["probability"] for one in row["predictions"]] == pytest.approx(
+            [one["probability"] for one in served], abs=1e-6
+        )
+
+
+def test_predict_for_people(run: Command, network: Network, pictures: Path) -> None:
+    status, out, _ = run("predict", pictures / "a.png", "--model", network.id, "--top", "2")
+    assert status == 0
+    assert re.fullmatch(r".*a\.png: .+ \d+\.\d\d%, .+ \d+\.\d\d%\n", out)
+
+
+def test_one_unreadable_image_does_not_stop_the_others(run: Command, network: Network, pictures: Path) -> None:
+    (pictures / "broken.png").write_bytes(b"\x89PNG")
+    status, out, err = run("predict", pictures, "--model", network.id)
+    assert status == 1
+    assert len(out.splitlines()) == 3
+    assert "broken.png" in err
+
+
+def test_activations_of_one_layer_into_a_file(run: Command, network: Network, pictures: Path, tmp_path: Path) -> None:
+    layer = network.graph.layers[1].name
+    target = tmp_path / "new" / "one.npy"
+    status, out, _ = run("activations", pictures / "a.png", "--model", network.id, "--layer", layer, "-o", target)
+    assert status == 0
+    assert str(target) in out
+    np.testing.assert_array_equal(np.load(target), network.run(pictures / "a.png")[layer])
+
+
+def test_activations_of_a_folder_and_several_layers(
+    run: Command, network: Network, pictures: Path, tmp_path: Path
+) -> None:
+    first, last = network.graph.layers[1].name, network.graph.layers[-1].name
+    target = tmp_path / "out"
+    status, _, _ = run(
+        "activations", pictures, "--model", network.id, "--layer", first, "--layer", last, "-o", target
+    )
+    assert status == 0
+    expected = {f"{name}.{layer}.npy" for name in ("a.png", "b.jpg", "c.png") for layer in (first, last)}
+    assert {path.name for path in target.iterdir()} == expected
+    np.testing.assert_array_equal(
+        np.load(target / f"c.png.{last}.npy"), network.run(pictures / "more" / "c.png")[last]
+    )
+
+
+def test_explain_names_the_sources_of_a_unit(run: Command, network: Network, pictures: Path) -> None:
+    layer = next(layer for layer in network.graph.layers if layer.op == "conv")
+    words = ("explain", pictures / "a.png", "--model", network.id, "--layer", layer.name, "--unit", "0,2,3")
+    status, out, _ = run(*words, "--json")
+    answer = json.loads(out)
+    assert status == 0
+    total = sum(
+        np.dot(np.ravel(source["values"]), np.ravel(source["weights"])) for source in answer["sources"]
+    ) + float(answer["bias"])
+    assert total == pytest.approx(answer["sum"], rel=1e-4, abs=1e-4)
+    assert answer["value"] == pytest.approx(float(network.run(pictures / "a.png")[layer.name][0, 2, 3]), abs=1e-5)
+    status, out, _ = run(*words)
+    assert status == 0
+    assert layer.name in out
+    assert answer["expression"] in out
+
+
+def test_an_own_network_needs_no_model_flag(run: Command, own: Path, pictures: Path) -> None:
+    status, out, _ = run("predict", pictures / "a.png", "--onnx", own, "--json")
+    assert status == 0
+    assert json.loads(out)["model"] == "own"
+
+
+@pytest.mark.skipif(not MNIST.exists(), reason=f"{MNIST} is not on this machine")
+def test_a_network_of_the_model_zoo_reads_a_digit(run: Command) -> None:
+    status, out, _ = run("predict", CHECKOUT / "docs" / "seven.png", "--onnx", MNIST, "--top", "1", "--json")
+    assert status == 0
+    assert json.loads(out)["predictions"][0]["label"] == "7"
+
+
+def broken(path: Path) -> None:
+    path.write_text("this is no network")
+
+
+def unknown_operator(path: Path) -> None:
+    model = classifier()
+    model.graph.node[1].op_type, model.graph.node[1].domain = "Frobnicate", "org.example"
+    model.opset_import.append(onnx.helper.make_opsetid("org.example", 1))
+    save(model, path)
+
+
+def data_outside(path: Path) -> None:
+    model = classifier()
+    onnx.save(model, path, save_as_external_data=True, location="numbers.bin", size_threshold=0)
+    moved = onnx.load(path, load_external_data=False)
+    for tensor in moved.graph.initializer:
+        tensor.external_data[0].value = "../numbers.bin"
+    path.write_bytes(moved.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [(broken, "not an ONNX file"), (unknown_operator, "Frobnicate"), (data_outside, "outside its own folder")],
+)
+def test_serve_refuses_what_it_cannot_serve(
+    run: Command, tmp_path: Path, make: Callable[[Path], None], message: str
+) -> None:
+    make(tmp_path / "own.onnx")
+    status, _, err = run("serve", "--onnx", tmp_path / "own.onnx")
+    assert status == 1
+    assert re.fullmatch(f"convscope: .*{message}.*\n", err)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "COMMAND"),
+        (("predict", "a.png", "--top", "0", "--model", "x"), "--top"),
+        (("predict", "a.png"), "--model"),
+        (("predict", "a.png", "--model", "nothing"), "no network 'nothing'"),
+        (("predict", "a.png", "--model", "MODEL", "--weights", "nothing"), "no weights 'nothing'"),
+        (("predict", "absent.png", "--model", "MODEL"), "no file absent.png"),
+        (("predict", ".", "--model", "MODEL"), "no images"),
+        (("activations", "a.png", "--model", "MODEL", "--layer", "nothing", "-o", "x.npy"), "nothing"),
+        (("activations", "a.png", "a.png", "--model", "MODEL", "--layer", "LAYER", "-o", "x.npy"), "one file"),
+        (("activations", "a.png", "a.png", "--model", "MODEL", "--layer", "LAYER", "-o", "x"), "overwrite"),
+        (("explain", "a.png", "--model", "MODEL", "--layer", "LAYER", "--unit", "1,2"), "--unit"),
+        (("explain", "a.png", "--model", "MODEL", "--layer", "LAYER", "--unit", "0,9999,0"), "9999"),
+        (("serve", "--port", "99999"), "--port is '99999'"),
+        (("serve", "--ssl-certfile", "absent.pem"), "absent.pem"),
+    ],
+)
+def test_wrong_usage_is_told_in_a_sentence(
+    run: Command,
+    network: Network,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    message: str,
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    if "a.png" in words:
+        draw_scene().save(empty / "a.png")
+    stands_for = {"MODEL": network.id, "LAYER": network.graph.layers[1].name}
+    status, out, err = run(*(stands_for.get(word, word) for word in words))
+    assert status == 2
+    assert out == ""
+    assert message in err
+
+
+def test_the_console_script(tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("convscope")
+    asked = subprocess.run([script, "--version"], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert re.fullmatch(r"convscope \d+\.\d+\.\d+\n", asked.stdout)
+    refused = subprocess.run([script, "serve", "--port", "no"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("convscope: --port is 'no'")
