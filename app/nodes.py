@@ -190,8 +190,8 @@ def _layout(source: onnx.ValueInfoProto, title: str) -> tuple[str, tuple[int, in
     channels, height, width = (first, second, third) if layout == "NCHW" else (third, first, second)
     if channels is None or height is None or width is None:
         raise NetworkUnusable(
-            f"{said}: height and width are not fixed. Fix them, for instance with "
-            f"python -m onnxruntime.tools.make_dynamic_shape_fixed --input_name {source.name} --input_shape 1,3,224,224.",
+            f"{said}: height and width are not fixed. Fix them, for instance with python -m "
+            f"onnxruntime.tools.make_dynamic_shape_fixed --input_name {source.name} --input_shape 1,3,224,224.",
             shown,
         )
     return layout, (channels, height, width), batch

@@ -33,7 +33,7 @@ class View:
         """Whether it is the layer's (C, H, W) tensor stored as (H, W, C)."""
         if self.order is None or len(shape) != 3:
             return False
-        return self.shape == (*shape[1:], shape[0]) and bool(np.array_equal(self.order, channels_last(shape)))
+        return self.shape == (*shape[1:], shape[0]) and self.order.tolist() == channels_last(shape).tolist()
 
 
 def channels_last(shape: tuple[int, ...]) -> Order:
