@@ -278,8 +278,8 @@ def explain(options: argparse.Namespace) -> int:
     field = explanation.receptive_field
     print(f"{explanation.layer} ({explanation.op}), unit {options.unit}: {explanation.value:.6g}")
     print(
-        f"sees {field.height} x {field.width} pixels (height x width) of the input from top {field.top}, "
-        f"left {field.left}"
+        f"sees {field['height']} x {field['width']} pixels (height x width) of the input from top {field['top']}, "
+        f"left {field['left']}"
     )
     print(f"from {len(explanation.sources)} sources: {explanation.expression}")
     return 0
