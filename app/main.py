@@ -30,14 +30,14 @@ whose numbers can be explained. Sizes are in pixels, times in milliseconds, tens
 little-endian. Errors are `application/problem+json` (RFC 9457)."""
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The service for these settings (the environment's, when None).
+def create_app(settings: Settings | None = None, catalog: Catalog | None = None) -> FastAPI:
+    """The service for these settings (the environment's, when None), with a catalog opened before or its own.
 
     Raises:
         NetworkUnusable: a manifest or the operator's ONNX file cannot be served.
     """
     settings = settings or Settings()
-    service = Service(settings, Catalog.open(settings))
+    service = Service(settings, catalog or Catalog.open(settings))
     app = FastAPI(
         title="Convscope",
         description=DESCRIPTION,
@@ -66,8 +66,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Prepare the weights beside serving: /healthz answers at once, /readyz when they are there."""
-    catalog = app.state.service.catalog
-    threading.Thread(target=catalog.prepare, name="prepare", daemon=True).start()
+    catalog: Catalog = app.state.service.catalog
+    if not catalog.ready:
+        threading.Thread(target=catalog.prepare, name="prepare", daemon=True).start()
     yield
 
 

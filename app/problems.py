@@ -1,16 +1,17 @@
 """Errors on the wire: the exception tree, and what the framework raises, as application/problem+json (RFC 9457)."""
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import ConvscopeError, NotReady, Overloaded
 
@@ -73,7 +74,7 @@ def problem(
     """A problem document as a response."""
     document = {"type": TYPE + kind, "title": title, "status": status, "detail": detail, **extra}
     return Response(
-        orjson.dumps(document, default=repr, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY),
+        json.dumps(document, default=str),  # not orjson: an offending value may be an integer of any size
         status,
         media_type=MEDIA_TYPE,
         headers={"Cache-Control": "no-store", **(headers or {})},
@@ -86,10 +87,10 @@ def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     app.add_exception_handler(ConvscopeError, answer_own)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(HTTPException, answer_framework)
-    app.add_exception_handler(Exception, answer_unforeseen)
+    app.add_middleware(Unforeseen)
 
 
-def answer_own(request: Request, error: Exception) -> Response:
+async def answer_own(request: Request, error: Exception) -> Response:
     """One of our own errors."""
     assert isinstance(error, ConvscopeError)
     headers = {}
@@ -102,7 +103,7 @@ def answer_own(request: Request, error: Exception) -> Response:
     )
 
 
-def answer_invalid(_: Request, error: Exception) -> Response:
+async def answer_invalid(_: Request, error: Exception) -> Response:
     """A parameter that pydantic refused: field, value and range."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
@@ -144,7 +145,7 @@ def short(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def answer_framework(request: Request, error: Exception) -> Response:
+async def answer_framework(request: Request, error: Exception) -> Response:
     """What the framework itself refuses: 404, 405, and a body it cannot parse."""
     assert isinstance(error, HTTPException)
     path, status = request.url.path, error.status_code
@@ -170,8 +171,29 @@ def allowed_methods(routes: Sequence[BaseRoute], request: Request) -> list[str]:
     return sorted(methods)
 
 
-def answer_unforeseen(request: Request, error: Exception) -> Response:
-    """A defect of ours: logged in full, told without any detail of the inside."""
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    detail = "The server failed to answer; its log says why. Please report it with what you asked."
-    return problem(500, "internal", "Something went wrong", detail, {})
+class Unforeseen:
+    """ASGI middleware for defects of ours: logged in full, told without any detail of the inside.
+
+    Inside the other middleware, so that its answer is counted and gets its headers like every other.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; answer 500 when that fails before anything was sent."""
+        begun = False
+
+        async def watch(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        except Exception:
+            if begun or scope["type"] != "http":
+                raise
+            log.exception("%s %s failed", scope["method"], scope["path"])
+            detail = "The server failed to answer; its log says why. Please report it with what you asked."
+            await problem(500, "internal", "Something went wrong", detail, {})(scope, receive, send)

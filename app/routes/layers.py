@@ -1,6 +1,5 @@
 """One layer of a run: statistics, the tensor, its maps, and how one of its numbers came about."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 import numpy as np
@@ -120,7 +119,7 @@ async def explain(service: Service, request: Request, run: str, layer: str, unit
 
     def draw(opened: OpenRun) -> Drawn:
         explanation = opened.network.explainer.explain(layer, unit, opened.activations)
-        return Drawn(orjson.dumps(asdict(explanation), option=orjson.OPT_SERIALIZE_NUMPY))
+        return Drawn(orjson.dumps(explanation, option=orjson.OPT_SERIALIZE_NUMPY))
 
     return await derive(service, request, run, JSON, draw)
 

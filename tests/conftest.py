@@ -1,0 +1,156 @@
+"""Fixtures shared by all tests: a catalog with its weights, a running server, images made by code."""
+
+import io
+import json
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from PIL import Image, ImageDraw
+
+from app.catalog import Catalog
+from app.main import create_app
+from app.places import BUNDLED
+from app.settings import Settings
+
+MakeSettings = Callable[..., Settings]
+Serve = Callable[..., httpx.Client]
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Weights are made here once a session, and removed: they are large."""
+    folder = tmp_path_factory.mktemp("cache")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def make_settings(cache_dir: Path) -> MakeSettings:
+    """Settings that do not depend on the machine, with changes."""
+
+    def make(**changes: Any) -> Settings:
+        return Settings(**{"cache_dir": cache_dir, "provider": "cpu", **changes})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def catalog(make_settings: MakeSettings) -> Catalog:
+    """Every bundled network, ready to run."""
+    opened = Catalog.open(make_settings())
+    opened.prepare()
+    assert opened.ready, opened.problem
+    return opened
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """A real server on a free port, for as long as the block runs; gives its base URL."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=5))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        deadline = time.monotonic() + 30
+        while not server.started:
+            assert thread.is_alive() and time.monotonic() < deadline, "the server did not start"
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(20)
+
+
+@pytest.fixture(scope="session")
+def server(make_settings: MakeSettings, catalog: Catalog) -> Iterator[str]:
+    """The base URL of a running service with the default settings."""
+    with serving(create_app(make_settings(), catalog)) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def api(server: str) -> Iterator[httpx.Client]:
+    """A client of that service."""
+    with httpx.Client(base_url=server, timeout=120) as client:
+        yield client
+
+
+@pytest.fixture
+def serve(make_settings: MakeSettings, catalog: Catalog) -> Iterator[Serve]:
+    """Starts further services with other settings; they stop when the test ends."""
+    with ExitStack() as running:
+
+        def start(**changes: Any) -> httpx.Client:
+            url = running.enter_context(serving(create_app(make_settings(**changes), catalog)))
+            return running.enter_context(httpx.Client(base_url=url, timeout=120))
+
+        yield start
+
+
+def encode(picture: Image.Image, kind: str = "PNG") -> bytes:
+    """A picture as a file."""
+    file = io.BytesIO()
+    picture.save(file, kind)
+    return file.getvalue()
+
+
+def draw_scene(seed: int = 0, width: int = 320, height: int = 240) -> Image.Image:
+    """A picture with edges, colours and texture, another for each seed."""
+    rng = np.random.default_rng(seed)
+    picture = Image.fromarray(rng.integers(60, 190, (height // 8, width // 8, 3), dtype=np.uint8))
+    picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+    pencil = ImageDraw.Draw(picture)
+    for _ in range(12):
+        left, top, across, down, red, green, blue = (int(value) for value in rng.integers(10, 256, 7))
+        corner = (left % width, top % height)
+        pencil.ellipse((*corner, corner[0] + across // 3, corner[1] + down // 3), fill=(red, green, blue))
+    return picture
+
+
+@pytest.fixture(scope="session")
+def photo() -> bytes:
+    """A PNG in colour, 320 x 240."""
+    return encode(draw_scene())
+
+
+@pytest.fixture(scope="session")
+def digit() -> bytes:
+    """A PNG of a seven, dark on light."""
+    picture = Image.new("L", (200, 200), 255)
+    ImageDraw.Draw(picture).line([(60, 50), (140, 50), (90, 160)], fill=0, width=14)
+    return encode(picture)
+
+
+# --- what tests iterate over ------------------------------------------------------------------------------
+
+MODELS = sorted(json.loads(path.read_text())["id"] for path in BUNDLED.glob("*/manifest.json"))
+every_model = pytest.mark.parametrize("model", MODELS)
+
+
+def post_run(client: httpx.Client, model: str, image: bytes) -> dict[str, Any]:
+    """A run of an image, as answered."""
+    answer = client.post(f"/api/v1/models/{model}/runs", content=image, headers={"Content-Type": "image/png"})
+    assert answer.status_code in (200, 201), answer.text
+    run: dict[str, Any] = answer.json()
+    return run
+
+
+def problem_of(answer: httpx.Response, status: int, kind: str) -> dict[str, Any]:
+    """A problem document, checked for what all of them have."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = answer.json()
+    assert problem["status"] == status
+    assert problem["type"].endswith(kind)
+    assert problem["title"] and problem["detail"]
+    return problem

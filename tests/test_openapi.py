@@ -1,0 +1,103 @@
+"""The OpenAPI document: an example for every field, and a server that keeps to it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from app.catalog import Catalog
+from app.main import create_app
+from app.settings import Settings
+from app.uploads import IMAGE_TYPES
+from tests.conftest import draw_scene, encode, post_run
+
+IMAGES = st.builds(
+    lambda seed, width, height, kind: encode(draw_scene(seed, width, height), kind),
+    st.integers(0, 1000),
+    st.integers(16, 60),
+    st.integers(16, 60),
+    st.sampled_from(["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"]),
+)
+
+for media_type in (*IMAGE_TYPES, "application/octet-stream"):
+    schemathesis.openapi.media_type(media_type, IMAGES)
+schemathesis.openapi.format("binary", IMAGES)
+
+
+@pytest.fixture(scope="session")
+def document(api: httpx.Client) -> dict[str, Any]:
+    answer = api.get("/openapi.json")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def test_every_field_has_an_example(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        for field, about in schema.get("properties", {}).items():
+            parts = (about, about.get("items", {}), *about.get("anyOf", ()))
+            told = any("$ref" in part or part.get("examples") or "const" in part for part in parts)
+            assert told, f"{name}.{field}"
+
+
+def test_every_parameter_has_an_example_and_a_description(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        for parameter in operation.get("parameters", ()):
+            schema = parameter["schema"]
+            assert parameter.get("examples") or schema.get("examples") or "example" in parameter, (name, parameter)
+            assert parameter.get("description") or parameter["in"] == "path", (name, parameter["name"])
+
+
+def test_every_operation_tells_its_errors_as_problems(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        assert operation["description"], name
+        assert "422" in operation["responses"], name
+        for status, response in operation["responses"].items():
+            if int(status) >= 400:
+                assert list(response["content"]) == ["application/problem+json"], (name, status)
+
+
+def test_bodies_are_images_raw_or_in_a_form(document: dict[str, Any]) -> None:
+    posts = [operation for name, operation in operations(document) if name.startswith("POST")]
+    assert len(posts) == 2
+    for operation in posts:
+        content = operation["requestBody"]["content"]
+        assert set(content) == {*IMAGE_TYPES, "application/octet-stream", "multipart/form-data"}
+        assert content["multipart/form-data"]["schema"]["required"] == ["image"]
+
+
+# --- the server keeps to the document -----------------------------------------------------------------------
+
+
+# the document does not depend on a cache or a port, so it can be had while tests are collected
+SCHEMA = schemathesis.openapi.from_dict(create_app(Settings(provider="cpu")).openapi())
+EXAMPLES = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@SCHEMA.parametrize()
+@EXAMPLES
+def test_any_request_is_answered_as_documented(case: "schemathesis.Case[Any]", server: str) -> None:
+    case.call_and_validate(base_url=server)
+
+
+@SCHEMA.parametrize()
+@EXAMPLES
+def test_requests_about_what_is_there_are_answered_as_documented(
+    case: "schemathesis.Case[Any]", server: str, api: httpx.Client, catalog: Catalog, photo: bytes
+) -> None:
+    """The same with the names of a network, a run and a layer that exist, wherever the path asks for one."""
+    run = post_run(api, catalog.models[0].id, photo)
+    conv = next(layer["name"] for layer in run["layers"] if layer["op"] == "conv")
+    there = {"model": run["model"], "run": run["id"], "layer": conv}
+    case.path_parameters = {name: there.get(name, value) for name, value in case.path_parameters.items()}
+    case.call_and_validate(base_url=server)

@@ -1,0 +1,210 @@
+"""Runs: what makes an id, what is kept, what is computed again."""
+
+import asyncio
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.catalog import Catalog
+from app.engine import Engine
+from app.errors import ImageUndecodable, RunNotFound, WeightsNotReady
+from app.manifest import Structure
+from app.network import Network
+from app.runs import DerivedCache, Elapsed, Record, RecordStore, Runs, make_id
+from app.service import Service
+from tests.conftest import MakeSettings, draw_scene, encode
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def record(name: str, size: int = 100, expires: float = 2000) -> Record:
+    nothing = Elapsed(0, 0, 0, 0)
+    image = bytes(size - 4)
+    probabilities = np.zeros(1, np.float32)
+    return Record(name, "m", "w", "fp32", image, "", 1, 1, probabilities, 5, nothing, 1000, expires)
+
+
+@pytest.fixture
+def network(catalog: Catalog) -> Network:
+    """The smallest network."""
+    return catalog.network(catalog.models[0].id)
+
+
+# --- stores ---------------------------------------------------------------------------------------------
+
+
+def test_records_expire() -> None:
+    clock = Clock()
+    store = RecordStore(1000, 60, clock)
+    store.put(record("a", expires=1060))
+    assert store.find("a") is not None
+    clock.now = 1060
+    assert store.find("a") is None
+    assert (len(store), store.nbytes) == (0, 0)
+
+
+def test_expired_records_make_room_before_others() -> None:
+    clock = Clock()
+    store = RecordStore(250, 60, clock)
+    store.put(record("a", expires=2000))
+    store.put(record("b", expires=1010))
+    clock.now = 1020
+    store.put(record("c"))
+    assert store.find("a") and store.find("c") and len(store) == 2
+
+
+def test_the_least_recently_used_record_goes_first() -> None:
+    store = RecordStore(300, 60, Clock())
+    for name in "abc":
+        store.put(record(name))
+    assert store.find("a")
+    store.put(record("d"))
+    assert [name for name in "abcd" if store.find(name)] == ["a", "c", "d"]
+    assert store.nbytes == 300
+    store.put(record("a", size=50))  # again: it replaces itself
+    assert store.nbytes == 250
+
+
+def test_one_record_over_the_budget_is_kept_until_the_next() -> None:
+    store = RecordStore(10, 60, Clock())
+    store.put(record("a"))
+    assert store.find("a")
+    store.put(record("b"))
+    assert store.find("a") is None and store.find("b")
+
+
+def test_the_cache_counts_real_bytes_and_drops_the_least_recently_used() -> None:
+    cache = DerivedCache(1000)
+    for name in "ab":
+        cache.put(name, {"x": np.zeros(50, np.float32), "y": np.zeros(50, np.float32)})
+    assert cache.nbytes == 800
+    assert cache.find("a") is not None
+    cache.put("c", {"x": np.zeros(125, np.float32)})
+    assert cache.nbytes == 900
+    assert [name for name in "abc" if cache.find(name) is not None] == ["a", "c"]
+    cache.put("d", {"x": np.zeros(1000, np.float32)})  # never fits: nothing else has to go for it
+    assert cache.nbytes == 900
+    cache.remove("a")
+    assert cache.nbytes == 500
+    assert (cache.hits, cache.misses) == (3, 1)
+
+
+# --- ids ------------------------------------------------------------------------------------------------
+
+
+def test_an_id_depends_on_everything_its_numbers_depend_on(catalog: Catalog, network: Network) -> None:
+    ready = [one for one in catalog.networks if one.ready]
+    ids = {make_id(one, digest) for one in ready for digest in ("0" * 64, "1" * 64)}
+    assert len(ids) == 2 * len(ready)
+    assert all(len(run) == 40 and run.isalnum() for run in ids)
+    assert make_id(network, "0" * 64) == make_id(network, "0" * 64)
+
+
+# --- making and finding ----------------------------------------------------------------------------------
+
+
+def test_the_same_image_is_the_same_run(catalog: Catalog, network: Network, make_settings: MakeSettings) -> None:
+    runs = Runs(catalog, make_settings())
+    image = encode(draw_scene(1))
+    first, created = runs.create(network, image, 5)
+    again, anew = runs.create(network, image, 3)
+    assert (created, anew) == (True, False)
+    assert again == first
+    other, _ = runs.create(network, encode(draw_scene(2)), 5)
+    assert other.id != first.id
+    assert first.elapsed.total >= first.elapsed.decode + first.elapsed.preprocess + first.elapsed.inference > 0
+
+
+def test_nothing_is_kept_of_a_failure(catalog: Catalog, network: Network, make_settings: MakeSettings) -> None:
+    runs = Runs(catalog, make_settings())
+    with pytest.raises(ImageUndecodable):
+        runs.create(network, encode(draw_scene())[:500], 5)
+    assert (len(runs.records), runs.records.nbytes, runs.derived.nbytes) == (0, 0, 0)
+
+
+def test_a_structure_has_no_runs(catalog: Catalog, make_settings: MakeSettings) -> None:
+    runs = Runs(catalog, make_settings())
+    structures = [one for one in catalog.networks if isinstance(one.weights.origin, Structure)]
+    assert len(structures) == len(catalog.models)
+    for structure in structures:
+        with pytest.raises(WeightsNotReady):
+            runs.create(structure, encode(draw_scene()), 5)
+
+
+def test_removed_runs_leave_nothing(catalog: Catalog, network: Network, make_settings: MakeSettings) -> None:
+    runs = Runs(catalog, make_settings())
+    made, _ = runs.create(network, encode(draw_scene()), 5)
+    runs.remove(made.id)
+    assert (runs.records.nbytes, runs.derived.nbytes) == (0, 0)
+    runs.recompute(made)  # a request that was under way when the run was removed
+    assert runs.derived.nbytes == 0
+    for ask in (runs.record, runs.remove):
+        with pytest.raises(RunNotFound, match=made.id):
+            ask(made.id)
+
+
+def test_a_run_posted_late_in_its_life_gets_a_whole_one(
+    catalog: Catalog, network: Network, make_settings: MakeSettings
+) -> None:
+    clock = Clock()
+    runs = Runs(catalog, make_settings(run_ttl_seconds=100), clock)
+    image = encode(draw_scene())
+    first, _ = runs.create(network, image, 5)
+    clock.now += 40
+    assert runs.create(network, image, 5)[0].expires == first.expires
+    clock.now += 40
+    late, created = runs.create(network, image, 5)
+    assert not created
+    assert late == replace(first, expires=clock.now + 100)
+    clock.now += 101
+    assert runs.create(network, image, 5)[1]  # it had expired
+
+
+def test_what_fell_out_is_computed_again_with_the_same_numbers(
+    catalog: Catalog, network: Network, make_settings: MakeSettings
+) -> None:
+    runs = Runs(catalog, make_settings())
+    made, _ = runs.create(network, encode(draw_scene()), 5)
+    before = runs.cached(made)
+    assert before is not None
+    runs.derived.remove(made.id)
+    assert runs.cached(made) is None
+    after = runs.recompute(made)
+    assert runs.cached(made) is after
+    assert list(after) == list(before)
+    for name, numbers in before.items():
+        np.testing.assert_array_equal(after[name], numbers)
+
+
+def test_many_requests_for_an_evicted_run_compute_it_once(
+    catalog: Catalog, network: Network, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = Service(make_settings(cache_bytes=0), catalog)
+    forward, count = Engine.run, 0
+
+    def counted(engine: Engine, tensor: np.typing.NDArray[np.float32]) -> dict[str, np.typing.NDArray[np.float32]]:
+        nonlocal count
+        count += 1
+        return forward(engine, tensor)
+
+    monkeypatch.setattr(Engine, "run", counted)
+
+    async def scenario() -> None:
+        image = encode(draw_scene())
+        posted = await asyncio.gather(*(service.create(network, image, 5) for _ in range(8)))
+        assert count == 1
+        assert [created for _, created in posted].count(True) == 1
+        run = posted[0][0].id
+        opened = await asyncio.gather(*(service.open(run) for _ in range(30)))
+        assert count == 2
+        assert all(one.activations is opened[0].activations for one in opened)
+
+    asyncio.run(scenario())
