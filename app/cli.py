@@ -1,7 +1,6 @@
 """The command line: `convscope serve | models | predict | activations | explain`.
 
-The verbs take the service's own way: catalog -> network -> image -> tensor -> engine. Exit status: 0, 1 when the work
-failed, 2 when it was asked for wrongly; either way one sentence on stderr says why.
+Exit status: 0, 1 when the work failed, 2 when it was asked for wrongly; either way one sentence on stderr says why.
 """
 
 import argparse
@@ -9,22 +8,12 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-import orjson
-import uvicorn
-from pydantic import ValidationError
-from tqdm import tqdm
-
-from app.catalog import Catalog
-from app.errors import ConvscopeError, ImageUndecodable, InvalidValue, NotFound
-from app.imaging import Image
-from app.main import create_app
-from app.network import Network, as_image
+from app import verbs
+from app.errors import ConvscopeError, InvalidValue, NotFound
 from app.settings import Settings
+from app.verbs import complain, flag
 from app.version import VERSION
-from app.weights import replacing
 
-PICTURES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif"})
 EVERYWHERE = ("cache_dir", "onnx", "manifest", "threads", "provider", "max_pixels")  # settings of the other verbs
 
 
@@ -45,15 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def complain(sentence: str, status: int = 1) -> int:
-    """Write one sentence to stderr; returns the status."""
-    print(f"convscope: {sentence}", file=sys.stderr)
-    return status
-
-
-# --- options ------------------------------------------------------------------------------------------------
-
-
 def build_parser() -> argparse.ArgumentParser:
     """Every verb with its flags; settings become flags with their own help."""
     parser = argparse.ArgumentParser(
@@ -62,27 +42,27 @@ def build_parser() -> argparse.ArgumentParser:
         "number comes from.",
     )
     parser.add_argument("--version", action="version", version=f"convscope {VERSION}")
-    verbs = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    verb = verbs.add_parser("serve", help="serve the page and the REST API")
-    verb.set_defaults(verb=serve)
+    verb = commands.add_parser("serve", help="serve the page and the REST API")
+    verb.set_defaults(verb=verbs.serve)
     add_settings(verb, Settings.model_fields)
 
-    verb = verbs.add_parser("models", help="list the networks")
-    verb.set_defaults(verb=models)
+    verb = commands.add_parser("models", help="list the networks")
+    verb.set_defaults(verb=verbs.models)
     verb.add_argument("--prepare", action="store_true", help="make or verify every weight file in the cache folder")
     verb.add_argument("--json", action="store_true", help="one JSON object a line")
     add_settings(verb, EVERYWHERE)
 
-    verb = verbs.add_parser("predict", help="classify images")
-    verb.set_defaults(verb=predict)
+    verb = commands.add_parser("predict", help="classify images")
+    verb.set_defaults(verb=verbs.predict)
     add_images(verb, "+")
     verb.add_argument("--top", type=positive, default=5, metavar="N", help="how many classes (default 5)")
     verb.add_argument("--json", action="store_true", help="one JSON object a line")
     add_settings(verb, EVERYWHERE)
 
-    verb = verbs.add_parser("activations", help="write layers' activations as .npy files")
-    verb.set_defaults(verb=activations)
+    verb = commands.add_parser("activations", help="write layers' activations as .npy files")
+    verb.set_defaults(verb=verbs.activations)
     add_images(verb, "+")
     verb.add_argument("--layer", action="append", required=True, metavar="LAYER", help="a layer; may be repeated")
     verb.add_argument(
@@ -95,8 +75,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_settings(verb, EVERYWHERE)
 
-    verb = verbs.add_parser("explain", help="say where one number of a layer comes from")
-    verb.set_defaults(verb=explain)
+    verb = commands.add_parser("explain", help="say where one number of a layer comes from")
+    verb.set_defaults(verb=verbs.explain)
     add_images(verb, 1)
     verb.add_argument("--layer", required=True, metavar="LAYER")
     verb.add_argument("--unit", type=coordinates, required=True, metavar="C,Y,X", help="or I, in a vector")
@@ -127,23 +107,6 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
         )
 
 
-def flag(setting: str) -> str:
-    """The command line's name of a setting."""
-    return "--" + setting.replace("_", "-")
-
-
-def read_settings(options: argparse.Namespace) -> Settings:
-    """Flags over environment over defaults; InvalidValue names the flag that is wrong."""
-    given = {name: value for name, value in vars(options).items() if name in Settings.model_fields}
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        origin = flag(name) if name in given else f"CONVSCOPE_{name.upper()}"
-        raise InvalidValue(f"{origin} is {first['input']!r}: {first['msg']}.", first["input"]) from error
-
-
 def positive(text: str) -> int:
     """A whole number from 1, for argparse."""
     number = int(text)
@@ -158,186 +121,3 @@ def coordinates(text: str) -> tuple[int, ...]:
     if len(parts) not in (1, 3):
         raise argparse.ArgumentTypeError(f"'{text}' is neither c,y,x nor i")
     return parts
-
-
-# --- verbs --------------------------------------------------------------------------------------------------
-
-
-def serve(options: argparse.Namespace) -> int:
-    """Serve until stopped."""
-    settings = read_settings(options)
-    for name in ("ssl_certfile", "ssl_keyfile"):
-        path: Path | None = getattr(settings, name)
-        if path is not None and not path.is_file():
-            raise InvalidValue(f"{flag(name)}: there is no file {path}.", str(path))
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_level=settings.log_level,
-        ssl_certfile=settings.ssl_certfile,
-        ssl_keyfile=settings.ssl_keyfile,
-    )
-    return 0
-
-
-def models(options: argparse.Namespace) -> int:
-    """List every network with its weights."""
-    catalog = Catalog.open(read_settings(options))
-    if options.prepare:
-        with tqdm(total=catalog.bytes_total, unit="B", unit_scale=True, desc="weights", disable=None) as bar:
-            catalog.prepare(bar.update)
-        if catalog.problem is not None:
-            raise catalog.problem
-    for network in catalog.networks:
-        channels, height, width = network.graph.input_shape
-        accuracy = network.weights.accuracy
-        if options.json:
-            row = {
-                "id": network.id,
-                "title": network.manifest.title,
-                "weights": network.weights_id,
-                "input": [channels, height, width],
-                "classes": network.graph.classes,
-                "parameters": network.graph.parameters,
-                "trained": network.trained,
-                "accuracy": accuracy.model_dump() if accuracy else None,
-                "layers": [layer.name for layer in network.graph.layers],
-            }
-            print(orjson.dumps(row).decode())
-        else:
-            known = f"{accuracy.top1:.2%} of {accuracy.dataset}" if accuracy else ""
-            state = known or ("trained" if network.trained else "not trained")
-            print(
-                f"{network.id:<12} {network.weights_id:<12} {channels}x{height}x{width}  "
-                f"{network.graph.classes:>4} classes  {network.graph.parameters:>11,} parameters  {state}"
-            )
-    return 0
-
-
-def predict(options: argparse.Namespace) -> int:
-    """Classify every image; one that cannot be read is reported and the others go on."""
-    settings = read_settings(options)
-    network = open_network(options, settings)
-    status = 0
-    for path in progress(find_images(options.images)):
-        try:
-            predictions = network.predict(read_image(path, settings), options.top)
-        except ConvscopeError as error:
-            status = complain(f"{path}: {error.detail}")
-            continue
-        if options.json:
-            row = {"image": str(path), "model": network.id, "weights": network.weights_id, "predictions": predictions}
-            print(orjson.dumps(row).decode())
-        else:
-            print(f"{path}: " + ", ".join(f"{one.label} {one.probability:.2%}" for one in predictions))
-    if not network.trained:
-        print(f"{network.id} is not trained: its numbers are random.", file=sys.stderr)
-    return status
-
-
-def activations(options: argparse.Namespace) -> int:
-    """Write the layers' activations of every image: float32 (C, H, W) or (N,)."""
-    settings = read_settings(options)
-    network = open_network(options, settings)
-    layers = [network.layer(name).name for name in options.layer]  # an unknown one is refused before any work
-    images = find_images(options.images)
-    to_file = options.output.suffix == ".npy"
-    if to_file and len(images) * len(layers) > 1:
-        raise InvalidValue(
-            f"{options.output} is one file, for {len(images)} images and {len(layers)} layers. Give a folder to -o.",
-            str(options.output),
-        )
-    names = [path.name for path in images]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise InvalidValue(f"Two images are called {twice} and would overwrite each other. Write them apart.", twice)
-    status = 0
-    for path in progress(images):
-        try:
-            run = network.run(read_image(path, settings))
-        except ConvscopeError as error:
-            status = complain(f"{path}: {error.detail}")
-            continue
-        for layer in layers:
-            target = options.output if to_file else options.output / f"{path.name}.{layer}.npy"
-            write_array(target, run[layer])
-            print(f"{target}: {layer} of {path}, {'x'.join(map(str, run[layer].shape))}")
-    return status
-
-
-def explain(options: argparse.Namespace) -> int:
-    """Explain one unit: its sources, weights and expression."""
-    settings = read_settings(options)
-    network = open_network(options, settings)
-    network.layer(options.layer)
-    explanation = network.run(read_image(options.images[0], settings)).explain(options.layer, *options.unit)
-    if options.json:
-        print(orjson.dumps(explanation, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_INDENT_2).decode())
-        return 0
-    field = explanation.receptive_field
-    print(f"{explanation.layer} ({explanation.op}), unit {options.unit}: {explanation.value:.6g}")
-    print(
-        f"sees {field['height']} x {field['width']} pixels (height x width) of the input from top {field['top']}, "
-        f"left {field['left']}"
-    )
-    print(f"from {len(explanation.sources)} sources: {explanation.expression}")
-    return 0
-
-
-# --- what the verbs share -----------------------------------------------------------------------------------
-
-
-def open_network(options: argparse.Namespace, settings: Settings) -> Network:
-    """The network that was asked for, its weights in place."""
-    catalog = Catalog.open(settings)
-    model = options.model
-    if model is None:
-        if settings.onnx is None:
-            known = ", ".join(manifest.id for manifest in catalog.models)
-            raise InvalidValue(f"Say which network: --model ID, one of {known}; or --onnx FILE.")
-        model = catalog.models[-1].id  # the operator's own file is added last
-    network = catalog.network(model, options.weights)
-    with tqdm(unit="B", unit_scale=True, desc=f"{network.id} weights", disable=None, leave=False) as bar:
-        network.prepare(bar.update)
-    network.require_numbers()
-    return network
-
-
-def find_images(paths: Sequence[Path]) -> list[Path]:
-    """The image files, those of folders included, in order; InvalidValue for a path that is not there."""
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in PICTURES)
-            if not inside:
-                raise InvalidValue(f"The folder {path} holds no images ({', '.join(sorted(PICTURES))}).", str(path))
-            found += inside
-        elif path.exists():
-            found.append(path)
-        else:
-            raise InvalidValue(f"There is no file {path}.", str(path))
-    return found
-
-
-def read_image(path: Path, settings: Settings) -> Image:
-    """A decoded image file, within the service's limit on pixels."""
-    if path.is_dir():
-        raise ImageUndecodable(f"{path} is a folder; give one image file.", str(path))
-    return as_image(path, settings.max_pixels)
-
-
-def progress(paths: list[Path]) -> Iterable[Path]:
-    """The paths, with a bar on a terminal when there are several."""
-    bar: Iterable[Path] = tqdm(paths, unit="image", disable=None if len(paths) > 1 else True, leave=False)
-    return bar
-
-
-def write_array(path: Path, array: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
-    """Write a .npy file, whole or not at all; InvalidValue where it cannot be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
-            np.save(file, array, allow_pickle=False)
-    except OSError as error:
-        raise InvalidValue(f"{path} cannot be written: {error.strerror}.", str(path)) from error

@@ -23,7 +23,7 @@ ROOMS = {
     "service": "headers metrics problems proxy runs schemas service workers",
     "routes": "routes routes.answers routes.bodies routes.layers routes.models routes.operations routes.pages "
     "routes.predictions routes.runs",
-    "doors": "main cli",
+    "doors": "main verbs cli",
 }
 ROOM_OF = {f"app.{module}": room for room, modules in ROOMS.items() for module in modules.split()} | {"app": "doors"}
 
