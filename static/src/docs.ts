@@ -12,6 +12,8 @@ declare global {
   }
 }
 
+export {};
+
 const place = document.getElementById("swagger-ui");
 const url = place?.dataset["openapi"];
 // Without a validator: the hosted one would be a request to another host.

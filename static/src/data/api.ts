@@ -1,0 +1,118 @@
+/** The API client: typed answers, bytes as they come, and errors as sentences. */
+
+import type { Explanation, Model, ModelDetail, Run } from "./wire";
+
+/** A problem document (RFC 9457), or a server that did not answer (`status` 0). */
+export class Problem extends Error {
+  readonly status: number;
+  readonly type: string;
+
+  constructor(status: number, type: string, message: string) {
+    super(message);
+    this.name = "Problem";
+    this.status = status;
+    this.type = type;
+  }
+}
+
+/** The sentence of a problem+json body; a plain one where the body is something else. */
+export function problemOf(status: number, body: string): Problem {
+  try {
+    const document: unknown = JSON.parse(body);
+    if (typeof document === "object" && document !== null) {
+      const fields = document as Record<string, unknown>;
+      const title = typeof fields["title"] === "string" ? fields["title"] : "";
+      const detail = typeof fields["detail"] === "string" ? fields["detail"] : "";
+      const type = typeof fields["type"] === "string" ? fields["type"] : "";
+      if (title !== "" || detail !== "") return new Problem(status, type, detail === "" ? `${title}.` : detail);
+    }
+  } catch {
+    // Not JSON: a proxy's page, for example. The status is all there is to say.
+  }
+  return new Problem(status, "", `The server answered with status ${status} and no explanation.`);
+}
+
+const segment = encodeURIComponent;
+
+export class Api {
+  private readonly root: string;
+
+  /** `root` is the path prefix of the service, without a trailing slash. */
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  async models(): Promise<Model[]> {
+    return (await this.json<{ models: Model[] }>("/models")).models;
+  }
+
+  model(model: string, weights: string): Promise<ModelDetail> {
+    return this.json(`/models/${segment(model)}?weights=${segment(weights)}`);
+  }
+
+  /** Runs an image through a network; the same image gives the same run. */
+  createRun(model: string, weights: string, image: Blob): Promise<Run> {
+    const query = `weights=${segment(weights)}&top=10`;
+    return this.json(`/models/${segment(model)}/runs?${query}`, {
+      method: "POST",
+      body: image,
+      headers: { "Content-Type": mediaTypeOf(image) },
+    });
+  }
+
+  run(run: string): Promise<Run> {
+    return this.json(`/runs/${segment(run)}`);
+  }
+
+  overview(run: string, tile: number): Promise<ArrayBuffer> {
+    return this.bytes(`/runs/${segment(run)}/overview.safetensors?tile=${tile}`);
+  }
+
+  tensor(run: string, layer: string): Promise<ArrayBuffer> {
+    return this.bytes(`/runs/${segment(run)}/layers/${segment(layer)}/tensor.npy`);
+  }
+
+  explanation(run: string, layer: string, unit: readonly number[]): Promise<Explanation> {
+    return this.json(`/runs/${segment(run)}/layers/${segment(layer)}/units/${unit.join("/")}`);
+  }
+
+  inputUrl(run: string): string {
+    return this.url(`/runs/${segment(run)}/input.png`);
+  }
+
+  tensorUrl(run: string, layer: string): string {
+    return this.url(`/runs/${segment(run)}/layers/${segment(layer)}/tensor.npy`);
+  }
+
+  mapsUrl(run: string, layer: string, scale: string): string {
+    return this.url(`/runs/${segment(run)}/layers/${segment(layer)}/maps.png?tile=64&scale=${segment(scale)}`);
+  }
+
+  private url(path: string): string {
+    return `${this.root}/api/v1${path}`;
+  }
+
+  private async json<T>(path: string, init?: RequestInit): Promise<T> {
+    return (await (await this.fetch(path, init)).json()) as T;
+  }
+
+  private async bytes(path: string): Promise<ArrayBuffer> {
+    return (await this.fetch(path)).arrayBuffer();
+  }
+
+  private async fetch(path: string, init?: RequestInit): Promise<Response> {
+    let response: Response;
+    try {
+      response = await fetch(this.url(path), init);
+    } catch {
+      throw new Problem(0, "", "The server does not answer. Is it still running? The page tries again with your next input.");
+    }
+    if (!response.ok) throw problemOf(response.status, await response.text());
+    return response;
+  }
+}
+
+/** The bytes decide what an image is, so anything that is not declared as an image goes as plain bytes. */
+function mediaTypeOf(image: Blob): string {
+  return image.type === "" ? "application/octet-stream" : image.type;
+}

@@ -1,0 +1,99 @@
+/** What the REST API answers (the contract is the server's OpenAPI document). Sizes in pixels, times in ms. */
+
+export interface Accuracy {
+  dataset: string;
+  top1: number; // a fraction, 0 to 1
+  images: number;
+}
+
+export interface WeightsInfo {
+  id: string;
+  title: string;
+  classes: number;
+  trained: boolean;
+  ready: boolean;
+  bundled: boolean;
+  bytes: number;
+  accuracy: Accuracy | null;
+}
+
+export interface Model {
+  id: string;
+  title: string;
+  family: string;
+  year: number | null;
+  summary?: string;
+  input: { channels: number; height: number; width: number };
+  parameters: number;
+  multiply_adds: number;
+  units: number;
+  weights: WeightsInfo[];
+  default_weights: string;
+}
+
+export interface Layer {
+  name: string;
+  op: string;
+  inputs: string[];
+  shape: number[]; // [C, H, W] or [N]
+  kernel: [number, number] | null;
+  stride: [number, number] | null;
+  padding: [number, number, number, number] | null; // top, left, bottom, right
+  groups: number | null;
+  parameters: number;
+  fixed?: number;
+  nonzero: number | null;
+  multiply_adds: number;
+  connections: number | null;
+  receptive_field: [number, number] | null;
+  formula: string | null;
+  activation?: string | null;
+}
+
+export interface ModelDetail extends Model {
+  labels: string[];
+  layers: Layer[];
+  edges: [string, string][];
+}
+
+export interface Prediction {
+  index: number;
+  label: string;
+  probability: number;
+}
+
+export interface Run {
+  id: string;
+  model: string;
+  weights: string;
+  image: { width: number; height: number; sha256: string };
+  predictions: Prediction[];
+  elapsed_ms: Record<string, number>;
+  expires_at: string;
+}
+
+/** A block of numbers of one input map; `weights` is null where the operator has none. */
+export interface Source {
+  layer: string;
+  channel: number;
+  top: number;
+  left: number;
+  values: number[][];
+  weights: number[][] | null;
+}
+
+export interface Explanation {
+  layer: string;
+  op: string;
+  unit: number[]; // [c, y, x] or [i]
+  value: number;
+  receptive_field: { top: number; left: number; height: number; width: number };
+  sources: Source[];
+  bias: number | null;
+  sum: number | null;
+  activation: string | null;
+  expression: string;
+  alpha?: number | null;
+  beta?: number | null;
+  size?: number | null;
+}

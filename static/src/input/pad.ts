@@ -1,0 +1,95 @@
+/** The draw pad: pencil, eraser, undo, clear; by mouse, touch or pen. Every change is reported while drawing. */
+
+import { button, calm, h } from "../dom";
+import { Drawing, partOf, type Point, type Stroke } from "./drawing";
+import { asStrokes, drawInk, PEN_WIDTH } from "./ink";
+
+const SIDE = 264;
+const ERASER_WIDTH = 0.16;
+
+/** How long a digit takes to draw itself, in milliseconds. */
+const WRITING_TIME = 900;
+
+export class Pad {
+  readonly element: HTMLElement;
+  private readonly canvas = h("canvas", { class: "pad", width: 2 * SIDE, height: 2 * SIDE, role: "img", "aria-label": "Draw pad. By keyboard, choose a digit among the samples below." });
+  private readonly drawing = new Drawing();
+  private readonly changed: (strokes: readonly Stroke[]) => void;
+  private erasing = false;
+  private frame = 0;
+
+  /** `changed` is called after every change by hand, also in the middle of a stroke. */
+  constructor(changed: (strokes: readonly Stroke[]) => void) {
+    this.changed = changed;
+    const pencil = button("Pencil", () => { tool(false); }, { class: "tool", "aria-pressed": "true" });
+    const eraser = button("Eraser", () => { tool(true); }, { class: "tool", "aria-pressed": "false" });
+    const tool = (erase: boolean): void => {
+      this.erasing = erase;
+      pencil.setAttribute("aria-pressed", String(!erase));
+      eraser.setAttribute("aria-pressed", String(erase));
+    };
+    const undo = button("Undo", () => { this.drawing.undo(); this.edited(); }, { class: "tool" });
+    const clear = button("Clear", () => { this.drawing.clear(); this.edited(); }, { class: "tool" });
+    this.element = h("div", { class: "pad-box" }, this.canvas, h("div", { class: "tools" }, pencil, eraser, undo, clear));
+    this.listen();
+    this.paint();
+  }
+
+  clear(): void {
+    cancelAnimationFrame(this.frame);
+    this.drawing.clear();
+    this.paint();
+  }
+
+  /** Draws strokes as a hand would, and reports them while they grow. */
+  write(lines: readonly (readonly Point[])[]): void {
+    cancelAnimationFrame(this.frame);
+    const start = performance.now();
+    const step = (now: number): void => {
+      const share = calm() ? 1 : Math.min((now - start) / WRITING_TIME, 1);
+      this.drawing.clear();
+      for (const stroke of asStrokes(partOf(lines, share))) {
+        stroke.points.forEach((point, index) => {
+          if (index === 0) this.drawing.begin(point, stroke.width, false);
+          else this.drawing.extend(point);
+        });
+      }
+      this.edited();
+      if (share < 1) this.frame = requestAnimationFrame(step);
+    };
+    this.frame = requestAnimationFrame(step);
+  }
+
+  /** Repaints in the colours of the theme. */
+  paint(): void {
+    const context = this.canvas.getContext("2d");
+    const style = getComputedStyle(this.canvas);
+    if (context === null) return;
+    drawInk(context, this.canvas.width, this.drawing.strokes, style.getPropertyValue("--pad").trim() || "#000", style.getPropertyValue("--ink").trim() || "#fff");
+  }
+
+  private edited(): void {
+    this.paint();
+    this.changed(this.drawing.strokes);
+  }
+
+  private listen(): void {
+    const at = (event: PointerEvent): Point => {
+      const box = this.canvas.getBoundingClientRect();
+      return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    };
+    this.canvas.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      cancelAnimationFrame(this.frame); // a hand takes over from the drawing that draws itself
+      this.canvas.setPointerCapture(event.pointerId);
+      this.drawing.begin(at(event), this.erasing ? ERASER_WIDTH : PEN_WIDTH, this.erasing);
+      this.edited();
+    });
+    this.canvas.addEventListener("pointermove", (event) => {
+      if (!this.canvas.hasPointerCapture(event.pointerId)) return;
+      for (const part of event.getCoalescedEvents()) this.drawing.extend(at(part));
+      this.drawing.extend(at(event));
+      this.edited();
+    });
+  }
+}

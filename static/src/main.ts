@@ -1,0 +1,45 @@
+/** The page, wired: the server's context, the catalog, the keys. */
+
+import { Api } from "./data/api";
+import { byId } from "./dom";
+import { Page } from "./page";
+import { toggleTheme } from "./theme";
+import { Help } from "./views/help";
+
+const context = document.body.dataset;
+
+/** Single keys act only where nobody is typing. */
+function listenForKeys(page: Page, help: Help): void {
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target instanceof HTMLElement && event.target.matches("input, select, textarea");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "?") help.toggle();
+    else if (help.open) return;
+    else if (event.key === "Escape") page.close();
+    else if (event.key === "s") page.nextScale();
+    else if (event.key === "t") toggleTheme();
+    else if (/^[1-9]$/.test(event.key)) page.chooseAt(Number(event.key) - 1);
+    else if (event.key === "/") {
+      event.preventDefault();
+      page.focusFind();
+    }
+  });
+}
+
+async function start(): Promise<void> {
+  const api = new Api(context["root"] ?? "");
+  const help = new Help();
+  byId("help-button").addEventListener("click", () => { help.toggle(); });
+  const page = new Page(api, await api.models(), {
+    keepSeconds: Number(context["keepSeconds"]),
+    maxBytes: Number(context["maxBodyBytes"]),
+  });
+  listenForKeys(page, help);
+  await page.open();
+}
+
+start().catch((error: unknown) => {
+  const alert = byId("alert");
+  alert.hidden = false;
+  alert.textContent = error instanceof Error ? error.message : "The page could not start. Reload it.";
+});

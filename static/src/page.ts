@@ -1,0 +1,249 @@
+/** What is shown: the network, its run, the chosen unit. Views report what the reader did; this decides what follows. */
+
+import { Problem, type Api } from "./data/api";
+import { readPlace, writePlace, type Place } from "./data/link";
+import { readOverview, tileFor, type Maps } from "./data/maps";
+import type { Model, ModelDetail, Run, WeightsInfo } from "./data/wire";
+import type { Scale } from "./draw/colour";
+import { byId, calm } from "./dom";
+import type { Stroke } from "./input/drawing";
+import { inkPicture, pictureOf } from "./input/ink";
+import { Latest } from "./input/latest";
+import { firstSample, sampleNamed, type Sample } from "./input/samples";
+import { paintScene } from "./input/scenes";
+import { currentTheme } from "./theme";
+import { InputPanel } from "./views/input";
+import { Inspector } from "./views/inspector";
+import { LayerList } from "./views/layers";
+import { Picker } from "./views/picker";
+import { Predictions } from "./views/predictions";
+
+const SCALES: readonly Scale[] = ["signed", "layer", "map"];
+
+/** A picture to run, or a run that the server has already. */
+type Input = { picture: () => Promise<Blob> } | { run: string };
+
+export class Page {
+  private readonly api: Api;
+  private readonly models: readonly Model[];
+  private readonly picker: Picker;
+  private readonly input: InputPanel;
+  private readonly predictions = new Predictions();
+  private readonly layers: LayerList;
+  private readonly inspector: Inspector;
+  private readonly runner = new Latest<Input>((input) => this.perform(input));
+  private readonly maxBytes: number;
+  private model: ModelDetail | null = null;
+  private weights: WeightsInfo | null = null;
+  private current: Input | null = null;
+  private run: Run | null = null;
+  private place: Place;
+  private scale: Scale;
+  private strongestFirst = false;
+
+  constructor(api: Api, models: readonly Model[], limits: { keepSeconds: number; maxBytes: number }) {
+    this.api = api;
+    this.models = models;
+    this.maxBytes = limits.maxBytes;
+    this.place = readPlace(location.hash);
+    this.scale = SCALES.find((scale) => scale === this.place.scale) ?? "signed";
+    this.picker = new Picker(models, (model, weights) => void this.choose(model, weights));
+    this.input = new InputPanel(limits.keepSeconds, {
+      drawn: (strokes) => { this.drawn(strokes); },
+      photo: (file) => { this.photo(file); },
+      sample: (sample) => { this.sample(sample); },
+    });
+    const select = (layer: string, unit: number[]): void => { this.select(layer, unit); };
+    this.layers = new LayerList(byId("layers"), { select, look: (scale, strongestFirst) => { this.setLook(scale, strongestFirst); } });
+    this.inspector = new Inspector(byId("inspector"), api, { select, close: () => { this.close(); } });
+    byId("side").append(this.picker.element, this.input.element, this.predictions.element);
+    document.addEventListener("themechange", () => {
+      this.input.pad.paint();
+      this.setLook(this.scale, this.strongestFirst);
+    });
+  }
+
+  /** Opens what the link names, or else the first trained network of one channel with a digit that draws itself. */
+  async open(): Promise<void> {
+    const trained = (model: Model): boolean => model.weights.some((weights) => weights.id === model.default_weights && weights.trained);
+    const first = this.models.find((model) => model.input.channels === 1 && trained(model)) ?? this.models[0];
+    const model = this.models.find((one) => one.id === this.place.model) ?? first;
+    if (model === undefined) throw new Problem(0, "", "This server serves no network.");
+    if (this.place.run !== undefined) this.current = { run: this.place.run };
+    await this.choose(model.id, this.place.weights ?? model.default_weights);
+  }
+
+  /** The network at that place of the list. */
+  chooseAt(index: number): void {
+    const model = this.models[index];
+    if (model !== undefined) void this.choose(model.id, model.default_weights);
+  }
+
+  nextScale(): void {
+    this.setLook(SCALES[(SCALES.indexOf(this.scale) + 1) % SCALES.length] ?? "signed", this.strongestFirst);
+  }
+
+  focusFind(): void {
+    this.layers.focusFind();
+  }
+
+  close(): void {
+    const { layer } = this.place;
+    this.inspector.hide();
+    document.body.classList.remove("inspecting");
+    delete this.place.layer;
+    delete this.place.unit;
+    this.layers.mark(undefined, null);
+    this.writeLink();
+    if (layer !== undefined) byId("layers").querySelector<HTMLElement>(`[data-layer="${CSS.escape(layer)}"] canvas`)?.focus({ preventScroll: true });
+  }
+
+  private async choose(id: string, weightsId: string): Promise<void> {
+    try {
+      const model = await this.api.model(id, weightsId);
+      const weights = model.weights.find((one) => one.id === weightsId);
+      if (weights === undefined) return;
+      if (this.model !== null) this.close();
+      this.model = model;
+      this.weights = weights;
+      Object.assign(this.place, { model: id, weights: weightsId });
+      this.setRun(null, null);
+      this.picker.show(model, weights);
+      this.input.fit(model.input.channels);
+      this.layers.show(model);
+      this.layers.setLook({ scale: this.scale, theme: currentTheme(), strongestFirst: this.strongestFirst });
+      this.predictions.show(model, weights, null);
+      this.say(null);
+      if (!weights.bundled && !weights.ready) return this.writeLink(); // a structure: there is nothing to run
+      await this.begin(model);
+    } catch (error) {
+      this.say(error);
+    }
+  }
+
+  /** Keeps the reader's own picture; a sample gives way to one that suits the network. */
+  private async begin(model: ModelDetail): Promise<void> {
+    const named = sampleNamed(this.place.sample);
+    const digit = model.input.channels === 1;
+    if (this.current !== null && "run" in this.current && this.run === null) {
+      const known = await this.api.run(this.current.run).catch(() => null);
+      if (known?.model === model.id && known.weights === this.weights?.id) return this.perform(this.current);
+      this.current = null;
+      delete this.place.run;
+    }
+    if (this.current !== null && this.place.sample === undefined) return this.start(this.current);
+    const sample = named !== undefined && (named.kind === "digit") === digit ? named : this.current === null && named !== undefined ? named : firstSample(model.input.channels);
+    if (sample !== undefined) this.sample(sample);
+  }
+
+  private sample(sample: Sample): void {
+    this.place.sample = sample.name;
+    delete this.place.run;
+    this.input.mark(sample.name);
+    if (sample.kind === "digit" && this.model?.input.channels === 1) {
+      this.input.pad.write(sample.strokes);
+      return;
+    }
+    this.input.pad.clear();
+    if (sample.kind === "scene") this.start({ picture: () => pictureOf(paintScene(sample.scene)) });
+    else this.start({ picture: () => inkPicture(sample.strokes.map((points) => ({ points, width: 0.085, erase: false }))) });
+  }
+
+  private drawn(strokes: readonly Stroke[]): void {
+    const sample = sampleNamed(this.place.sample);
+    const lines = strokes.length;
+    if (sample?.kind !== "digit" || lines > sample.strokes.length) this.ownInput();
+    if (!strokes.some((stroke) => !stroke.erase)) return;
+    const drawing = strokes.map((stroke) => ({ ...stroke, points: [...stroke.points] }));
+    this.start({ picture: () => inkPicture(drawing) });
+  }
+
+  private photo(file: Blob): void {
+    if (file.size > this.maxBytes) {
+      this.say(new Error(`This file has ${(file.size / 2 ** 20).toFixed(1)} MiB; at most ${(this.maxBytes / 2 ** 20).toFixed(0)} MiB are taken. Make it smaller and try again.`));
+      return;
+    }
+    this.ownInput();
+    this.input.pad.clear();
+    this.start({ picture: () => Promise.resolve(file) });
+  }
+
+  private ownInput(): void {
+    delete this.place.sample;
+    this.input.mark(undefined);
+  }
+
+  private start(input: Input): void {
+    this.current = input;
+    if (this.weights !== null && (this.weights.bundled || this.weights.ready)) this.runner.push(input);
+  }
+
+  /** One run: the answer first, then all maps in one piece. */
+  private async perform(input: Input): Promise<void> {
+    const { model, weights } = this;
+    if (model === null || weights === null) return;
+    document.body.dataset["busy"] = "true";
+    try {
+      const run = "run" in input ? await this.api.run(input.run) : await this.api.createRun(model.id, weights.id, await input.picture());
+      const overview = readOverview(await this.api.overview(run.id, tileFor(model.layers)), model.layers);
+      if (model === this.model) this.setRun(run, overview); // else the reader has gone on to another network
+      this.say(null);
+    } catch (error) {
+      if (model === this.model) this.say(error);
+    } finally {
+      document.body.dataset["busy"] = "false";
+    }
+  }
+
+  private setRun(run: Run | null, overview: ReadonlyMap<string, Maps> | null): void {
+    this.run = run;
+    this.inspector.forget();
+    this.layers.setMaps(overview);
+    document.body.dataset["run"] = run?.id ?? "";
+    this.input.showSeen(run === null ? null : this.api.inputUrl(run.id));
+    if (run === null || this.model === null || this.weights === null) return;
+    if (this.place.sample === undefined) this.place.run = run.id;
+    this.predictions.show(this.model, this.weights, run);
+    const [top] = run.predictions;
+    byId("status").textContent = this.weights.trained && top !== undefined ? `${this.model.title}: ${top.label}` : `${this.model.title}: maps are drawn`;
+    if (this.place.layer !== undefined) this.select(this.place.layer, this.place.unit ?? [0], false);
+    this.writeLink();
+  }
+
+  private select(name: string, unit: number[], reader = true): void {
+    const { model, run } = this;
+    const layer = model?.layers.find((one) => one.name === name);
+    if (model === null || run === null || layer === undefined) return;
+    const opening = byId("inspector").hidden;
+    const moved = this.place.layer !== name;
+    Object.assign(this.place, { layer: name, unit });
+    document.body.classList.add("inspecting");
+    this.inspector.show(model, run, layer, unit, { scale: this.scale, theme: currentTheme() });
+    this.layers.mark(name, unit[0] ?? 0);
+    if (!reader ? opening : moved && !opening) this.layers.reveal(name);
+    this.writeLink();
+  }
+
+  private setLook(scale: Scale, strongestFirst: boolean): void {
+    this.scale = scale;
+    this.strongestFirst = strongestFirst;
+    if (scale === "signed") delete this.place.scale;
+    else this.place.scale = scale;
+    this.layers.setLook({ scale, theme: currentTheme(), strongestFirst });
+    if (this.place.layer !== undefined) this.select(this.place.layer, this.place.unit ?? [0], false);
+    else this.layers.mark(undefined, null);
+    this.writeLink();
+  }
+
+  private writeLink(): void {
+    history.replaceState(null, "", writePlace(this.place));
+  }
+
+  /** Shows what went wrong, or takes it away. */
+  private say(error: unknown): void {
+    const alert = byId("alert");
+    alert.hidden = error === null;
+    alert.textContent = error === null ? "" : error instanceof Error ? error.message : "Something went wrong on this page. Reload it and try again.";
+    if (error !== null && !calm()) alert.animate([{ opacity: 0 }, { opacity: 1 }], 250);
+  }
+}

@@ -1,0 +1,97 @@
+/** The input panel: draw pad, photo by upload, drop or paste, samples, and the picture as the network saw it. */
+
+import { button, h } from "../dom";
+import { duration } from "../data/number";
+import type { Stroke } from "../input/drawing";
+import { Pad } from "../input/pad";
+import { SAMPLES, type Sample } from "../input/samples";
+import { paintScene } from "../input/scenes";
+import { asStrokes, drawInk } from "../input/ink";
+
+export interface InputEvents {
+  drawn: (strokes: readonly Stroke[]) => void;
+  photo: (file: Blob) => void;
+  sample: (sample: Sample) => void;
+}
+
+export class InputPanel {
+  readonly element: HTMLElement;
+  readonly pad: Pad;
+  private readonly seen = h("img", { class: "seen", alt: "The input as the network saw it", width: 84, height: 84 });
+  private readonly seenFigure: HTMLElement;
+  private readonly samples = h("div", { class: "samples", role: "group", "aria-label": "Samples" });
+
+  constructor(keepSeconds: number, events: InputEvents) {
+    this.pad = new Pad(events.drawn);
+    const file = h("input", { type: "file", accept: "image/*", class: "visually-hidden", id: "file", tabindex: -1, "aria-label": "Photo to upload" });
+    file.addEventListener("change", () => {
+      const [photo] = file.files ?? [];
+      if (photo !== undefined) events.photo(photo);
+      file.value = ""; // the same file can be chosen again
+    });
+    const upload = button("Upload a photo", () => { file.click(); }, { class: "upload" });
+    this.seenFigure = h("figure", { class: "seen-figure", hidden: true }, this.seen, h("figcaption", {}, "As the network saw it"));
+    for (const sample of SAMPLES) this.samples.append(sampleButton(sample, events.sample));
+    this.element = h("section", { class: "panel input" }, h("h2", {}, "Input"), this.pad.element,
+      h("div", { class: "photo-row" }, h("div", {}, upload, file, h("p", { class: "dim" }, "or drop or paste one anywhere")), this.seenFigure),
+      this.samples,
+      h("p", { class: "note dim", "data-keep-seconds": keepSeconds }, `What you draw or upload is kept on this server for at most ${duration(keepSeconds)}, and goes nowhere else.`));
+    listenForPhotos(events.photo);
+  }
+
+  /** Shows the tools that suit a network of so many channels. */
+  fit(channels: number): void {
+    this.pad.element.hidden = channels !== 1;
+    this.samples.dataset["first"] = channels === 1 ? "digit" : "scene";
+  }
+
+  /** Marks the sample in use, or none. */
+  mark(name: string | undefined): void {
+    for (const one of this.samples.querySelectorAll<HTMLElement>("[data-sample]")) one.setAttribute("aria-pressed", String(one.dataset["sample"] === name));
+  }
+
+  /** Shows the input picture of a run. */
+  showSeen(url: string | null): void {
+    this.seenFigure.hidden = url === null;
+    if (url !== null && this.seen.getAttribute("src") !== url) this.seen.src = url;
+  }
+}
+
+const THUMB = 56;
+
+function sampleButton(sample: Sample, choose: (sample: Sample) => void): HTMLButtonElement {
+  const picture = h("canvas", { width: 2 * THUMB, height: 2 * THUMB, "aria-hidden": "true" });
+  const context = picture.getContext("2d");
+  if (context !== null) {
+    if (sample.kind === "scene") context.drawImage(paintScene(sample.scene), 0, 0, 2 * THUMB, 2 * THUMB);
+    else drawInk(context, 2 * THUMB, asStrokes(sample.strokes), "#101418", "#f2f4f6");
+  }
+  const element = h("button", { type: "button", class: `sample ${sample.kind}`, "data-sample": sample.name, title: sample.title, "aria-label": `Sample: ${sample.title}`, "aria-pressed": "false" }, picture);
+  element.addEventListener("click", () => { choose(sample); });
+  return element;
+}
+
+/** Photos dropped or pasted anywhere on the page. */
+function listenForPhotos(photo: (file: Blob) => void): void {
+  const take = (files: FileList | undefined): boolean => {
+    const [file] = files ?? [];
+    if (file === undefined) return false;
+    photo(file);
+    return true;
+  };
+  document.addEventListener("paste", (event) => {
+    if (take(event.clipboardData?.files)) event.preventDefault();
+  });
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    document.body.classList.add("dropping");
+  });
+  document.addEventListener("dragleave", (event) => {
+    if (event.relatedTarget === null) document.body.classList.remove("dropping");
+  });
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    document.body.classList.remove("dropping");
+    take(event.dataTransfer?.files);
+  });
+}

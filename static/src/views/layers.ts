@@ -1,0 +1,106 @@
+/** All layers in order, beside the graph; only the rows in view are drawn. */
+
+import { button, calm, h } from "../dom";
+import type { Maps } from "../data/maps";
+import type { ModelDetail } from "../data/wire";
+import type { Scale } from "../draw/colour";
+import { railWidth } from "../draw/rail";
+import { layoutRail } from "../layout/rail";
+import { Row, type RowLook } from "./row";
+
+const SCALES: readonly (readonly [Scale, string])[] = [["signed", "Signed, zero in the middle"], ["layer", "Per layer"], ["map", "Per map"]];
+
+export interface LayersEvents {
+  select: (layer: string, unit: number[]) => void;
+  look: (scale: Scale, strongestFirst: boolean) => void;
+}
+
+export class LayerList {
+  private readonly rows = new Map<string, Row>();
+  private readonly list = h("div", { class: "layer-list" });
+  private readonly names = h("datalist", { id: "layer-names" });
+  private readonly find = h("input", { id: "find", type: "search", list: "layer-names", placeholder: "Find a layer", autocomplete: "off", "aria-label": "Find a layer", "aria-keyshortcuts": "/" });
+  private readonly scale = h("select", { id: "scale", "aria-label": "Colour scale" }, ...SCALES.map(([value, label]) => h("option", { value }, label)));
+  private readonly events: LayersEvents;
+  private readonly seen: IntersectionObserver;
+  private lanes = 1;
+  private folded = false;
+
+  constructor(place: HTMLElement, events: LayersEvents) {
+    this.events = events;
+    const order = h("select", { id: "order", "aria-label": "Order of the maps" }, h("option", { value: "number" }, "By number"), h("option", { value: "strongest" }, "Strongest first"));
+    const changed = (): void => { events.look(this.scale.value as Scale, order.value === "strongest"); };
+    this.scale.addEventListener("change", changed);
+    order.addEventListener("change", changed);
+    this.find.addEventListener("change", () => { this.reveal(this.find.value); });
+    const fold = button("Fold all", () => {
+      this.folded = !this.folded;
+      fold.textContent = this.folded ? "Unfold all" : "Fold all";
+      for (const row of this.rows.values()) row.fold(this.folded);
+    }, { class: "tool" });
+    place.append(h("div", { class: "toolbar" }, this.find, this.names,
+      h("label", {}, h("span", {}, "Colours"), this.scale), h("label", {}, h("span", {}, "Maps"), order), fold), this.list);
+    this.seen = new IntersectionObserver((entries) => {
+      for (const entry of entries) {
+        const row = this.rows.get(entry.target instanceof HTMLElement ? entry.target.dataset["layer"] ?? "" : "");
+        if (row === undefined) continue;
+        row.visible = entry.isIntersecting;
+        row.paint();
+      }
+    }, { rootMargin: "400px" });
+    new ResizeObserver(() => { this.measure(); }).observe(this.list);
+  }
+
+  /** Builds the rows of a network, without maps. */
+  show(model: ModelDetail): void {
+    this.seen.disconnect();
+    this.rows.clear();
+    const rail = layoutRail(model.layers, model.edges);
+    this.lanes = rail.lanes;
+    model.layers.forEach((layer, index) => {
+      const place = rail.rows[index];
+      if (place !== undefined) this.rows.set(layer.name, new Row(layer, place, rail.lanes, model.labels, this.events.select));
+    });
+    this.list.style.setProperty("--rail", `${railWidth(rail.lanes)}px`);
+    this.list.dataset["model"] = model.id;
+    this.list.replaceChildren(...[...this.rows.values()].map((row) => row.element));
+    this.names.replaceChildren(...model.layers.map((layer) => h("option", { value: layer.name })));
+    for (const row of this.rows.values()) this.seen.observe(row.element);
+    this.measure();
+  }
+
+  setMaps(overview: ReadonlyMap<string, Maps> | null): void {
+    for (const [name, row] of this.rows) row.setMaps(overview?.get(name) ?? null);
+  }
+
+  setLook(look: RowLook): void {
+    this.scale.value = look.scale;
+    for (const row of this.rows.values()) row.setLook(look);
+  }
+
+  mark(layer: string | undefined, channel: number | null): void {
+    for (const [name, row] of this.rows) row.setMark(name === layer ? channel : null);
+  }
+
+  focusFind(): void {
+    this.find.focus();
+    this.find.select();
+  }
+
+  /** Scrolls to a layer by its name, or the first that begins with or holds the text; false if there is none. */
+  reveal(text: string): boolean {
+    const wanted = text.trim().toLowerCase();
+    if (wanted === "") return false;
+    const names = [...this.rows.keys()];
+    const name = names.find((one) => one.toLowerCase() === wanted) ?? names.find((one) => one.toLowerCase().startsWith(wanted)) ?? names.find((one) => one.toLowerCase().includes(wanted));
+    const row = name === undefined ? undefined : this.rows.get(name);
+    row?.fold(false);
+    row?.element.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
+    return row !== undefined;
+  }
+
+  private measure(): void {
+    const width = this.list.clientWidth - railWidth(this.lanes) - 32;
+    if (width > 0) for (const row of this.rows.values()) row.setWidth(width);
+  }
+}

@@ -1,0 +1,25 @@
+/** A legend: the colours of a scale with the numbers at their ends, and zero where it lies between them. */
+
+import { h } from "../dom";
+import { figure } from "../data/number";
+import { lutFor, type Scale, type Theme } from "../draw/colour";
+import { drawLegend } from "../draw/maps";
+
+const HEIGHT = 8;
+
+/** `from` and `to` are the values at the ends; they are also in data-from and data-to. */
+export function legendView(look: { scale: Scale; theme: Theme }, from: number, to: number, width: number): HTMLElement {
+  const strip = h("canvas", { role: "img", "aria-label": `Colours from ${figure(from)} to ${figure(to)}` });
+  drawLegend(strip, width, HEIGHT, lutFor(look.scale, look.theme));
+  const numbers = h("div", { class: "legend-numbers" }, h("span", {}, figure(from)));
+  const zero = (0 - from) / (to - from);
+  if (zero > 0.15 && zero < 0.85) {
+    const mark = h("span", { class: "legend-zero" }, "0");
+    mark.style.left = `${zero * 100}%`;
+    numbers.append(mark);
+  }
+  numbers.append(h("span", {}, figure(to)));
+  const legend = h("div", { class: "legend", "data-from": from, "data-to": to }, strip, numbers);
+  legend.style.width = `${width}px`;
+  return legend;
+}

@@ -1,0 +1,36 @@
+/** Choosing a network, and which of its weights. */
+
+import { h } from "../dom";
+import { count, large } from "../data/number";
+import type { Model, ModelDetail, WeightsInfo } from "../data/wire";
+
+export class Picker {
+  readonly element: HTMLElement;
+  private readonly networks = h("div", { class: "networks", role: "group", "aria-label": "Networks" });
+  private readonly weights = h("div", { class: "weights" });
+
+  constructor(models: readonly Model[], choose: (model: string, weights: string) => void) {
+    for (const model of models) {
+      const known = model.weights.find((one) => one.id === model.default_weights);
+      const card = h("button", { type: "button", class: "network", "data-model": model.id, "aria-pressed": "false" },
+        h("span", { class: "network-title" }, model.title), h("span", { class: "year" }, model.year === null ? "" : String(model.year)),
+        h("span", { class: "network-facts" }, `${large(model.parameters)} parameters · ${count(known?.classes ?? 0)} classes`),
+        h("span", { class: known?.trained === true ? "badge trained" : "badge" }, known?.trained === true ? "trained" : "not trained"));
+      card.addEventListener("click", () => { choose(model.id, model.default_weights); });
+      this.networks.append(card);
+    }
+    this.element = h("section", { class: "panel" }, h("h2", {}, "Network"), this.networks, this.weights);
+    this.weights.addEventListener("change", (event) => {
+      if (event.target instanceof HTMLSelectElement) choose(event.target.dataset["model"] ?? "", event.target.value);
+    });
+  }
+
+  /** Marks what is shown. */
+  show(model: ModelDetail, weights: WeightsInfo): void {
+    for (const card of this.networks.querySelectorAll<HTMLElement>(".network")) card.setAttribute("aria-pressed", String(card.dataset["model"] === model.id));
+    const select = h("select", { id: "weights", "data-model": model.id },
+      ...model.weights.map((one) => h("option", { value: one.id, selected: one.id === weights.id }, `${one.title} (${count(one.classes)} classes${one.trained ? ", trained" : ""})`)));
+    this.weights.replaceChildren(h("label", { for: "weights" }, "Weights"), select);
+    if (model.summary !== undefined && model.summary !== "") this.weights.append(h("p", { class: "dim" }, model.summary));
+  }
+}

@@ -1,0 +1,42 @@
+/** What a network answers, as bars; and in plain words what the answer is worth. */
+
+import { h } from "../dom";
+import { count, percent } from "../data/number";
+import type { ModelDetail, Run, WeightsInfo } from "../data/wire";
+
+/** Up to this many classes are named one by one. */
+const NAMED = 20;
+
+export class Predictions {
+  readonly element = h("section", { class: "panel predictions" });
+
+  show(model: ModelDetail, weights: WeightsInfo, run: Run | null): void {
+    const trained = weights.trained;
+    const heading = h("h2", {}, trained ? "Prediction" : "Output, not a prediction");
+    this.element.replaceChildren(heading);
+    this.element.dataset["trained"] = String(trained);
+    if (run === null) {
+      this.element.append(h("p", { class: "note" }, `${weights.title} has no numbers that could be run: only the layer table is shown. Choose other weights to see maps.`));
+      return;
+    }
+    if (!trained) this.element.append(h("p", { class: "note warning" }, "This network has not been trained. Its weights are random numbers, so these bars say nothing about the picture; the maps and the arithmetic are real."));
+    const rows = run.predictions.map(({ label, probability, index }, rank) => {
+      const bar = h("span", { class: "bar-fill" });
+      bar.style.width = `${Math.max(probability * 100, 0.3)}%`;
+      return h("li", { "data-label": label, "data-probability": probability, "data-index": index, class: rank === 0 && trained ? "first" : "" },
+        h("span", { class: "label" }, label), h("span", { class: "bar-track" }, bar), h("span", { class: "share" }, percent(probability)));
+    });
+    this.element.append(h("ol", { class: trained ? "bars" : "bars untrained", "aria-label": heading.textContent }, ...rows));
+    this.element.append(h("p", { class: "note", "data-classes": weights.classes }, classesWords(model, weights)));
+    const accuracy = weights.accuracy;
+    if (accuracy !== null) this.element.append(h("p", { class: "note" }, `Measured: ${(accuracy.top1 * 100).toFixed(2)} % of ${count(accuracy.images)} images of ${accuracy.dataset} right at the first guess.`));
+    const total = run.elapsed_ms["total"];
+    if (total !== undefined) this.element.append(h("p", { class: "note dim" }, `Computed in ${total.toFixed(1)} ms.`));
+  }
+}
+
+function classesWords(model: ModelDetail, weights: WeightsInfo): string {
+  const classes = count(weights.classes);
+  if (weights.classes > NAMED || model.labels.length === 0) return `It knows ${classes} classes, and answers with one of them whatever it is shown.`;
+  return `It knows only these ${classes} classes: ${model.labels.join(", ")}. Whatever it is shown, it answers with one of them.`;
+}

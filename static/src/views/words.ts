@@ -1,0 +1,97 @@
+/** Every operator in its own words: what a layer is, and how one of its numbers comes about. Text only. */
+
+import { count } from "../data/number";
+import type { Explanation, Layer } from "../data/wire";
+
+const NAMES: Record<string, string> = {
+  input: "Input",
+  conv: "Convolution",
+  full: "Full layer",
+  subsampling: "Subsampling",
+  max_pool: "Max pool",
+  average_pool: "Average pool",
+  global_average_pool: "Global average pool",
+  lrn: "Local response normalisation",
+  relu: "ReLU",
+  tanh: "tanh",
+  sigmoid: "Sigmoid",
+  rbf: "Radial-basis output",
+  add: "Sum",
+  concat: "Concatenation",
+  softmax: "Softmax",
+  batch_norm: "Batch normalisation",
+};
+
+export const ACTIVATIONS: Record<string, string> = {
+  relu: "ReLU: max(0, sum)",
+  scaled_tanh: "scaled tanh: 1.7159 tanh(2/3 · sum)",
+  tanh: "tanh(sum)",
+  sigmoid: "sigmoid: 1 / (1 + e^−sum)",
+};
+
+const pair = (size: readonly [number, number]): string => `${size[0]} × ${size[1]}`;
+const square = (size: readonly [number, number]): string => (size[0] === size[1] ? String(size[0]) : pair(size));
+
+/** What a layer is: operator, kernel, stride, padding, groups and the activation inside. */
+export function layerWords(layer: Layer): string {
+  const parts = [NAMES[layer.op] ?? layer.op];
+  if (layer.kernel !== null && layer.op !== "full") parts[0] += ` ${pair(layer.kernel)}`;
+  if (layer.stride !== null && layer.op !== "full") parts.push(`stride ${square(layer.stride)}`);
+  if (layer.padding?.some((side) => side > 0)) {
+    const [top, left, bottom, right] = layer.padding;
+    const even = top === left && top === bottom && top === right;
+    parts.push(even ? `padding ${top}` : `padding ${layer.padding.join(", ")} (top, left, bottom, right)`);
+  }
+  if (layer.groups !== null && layer.groups > 1 && layer.op === "conv") parts.push(`${layer.groups} groups`);
+  if (layer.activation) parts.push(`${layer.activation.replace("_", " ")} inside`);
+  if (layer.op === "concat" || layer.op === "add") parts.push(`of ${layer.inputs.join(", ")}`);
+  return parts.join(", ");
+}
+
+/** Parameters, fixed numbers and connections, as far as a layer has any. */
+export function layerCounts(layer: Layer): string {
+  const parts: string[] = [];
+  if (layer.parameters > 0) parts.push(`${count(layer.parameters)} parameters`);
+  if (layer.fixed !== undefined && layer.fixed > 0) parts.push(`${count(layer.fixed)} fixed numbers`);
+  if (layer.nonzero !== null && layer.parameters > 0 && layer.nonzero < layer.parameters) parts.push(`${count(layer.nonzero)} of them not zero`);
+  if (layer.connections !== null && layer.connections > 0) parts.push(`${count(layer.connections)} connections`);
+  return parts.join(" · ");
+}
+
+/** How this one number came about, in a sentence or two. */
+export function unitWords(explanation: Explanation): string {
+  const sources = explanation.sources.length;
+  const cells = explanation.sources.reduce((sum, source) => sum + source.values.flat().length, 0);
+  switch (explanation.op) {
+    case "conv":
+      return `Each of ${count(sources)} input ${sources === 1 ? "map" : "maps"} is multiplied, cell by cell, with a kernel of its own; the ${count(cells)} products and the bias add up. Cells in the padding are 0.`;
+    case "full":
+      return `All ${count(cells)} numbers of the layer below, each times a weight of its own, add up with the bias.`;
+    case "subsampling":
+      return "The cells of the window add up, are multiplied with one trainable coefficient a map, and a trainable bias is added.";
+    case "max_pool":
+      return "The largest cell of the window wins (framed) and is passed on; the others are dropped. Cells outside the map are left out.";
+    case "average_pool":
+    case "global_average_pool":
+      return `The mean of ${count(cells)} cells.`;
+    case "lrn":
+      return `The value is divided by a term that grows with the squares of the ${count(sources)} neighbouring maps at the same place: value / (${explanation.bias ?? 1} + ${explanation.alpha ?? "α"}/${explanation.size ?? "n"} · Σ squares)^${explanation.beta ?? "β"}.`;
+    case "relu":
+      return "What is negative becomes 0; the rest passes unchanged.";
+    case "tanh":
+    case "sigmoid":
+      return `${ACTIVATIONS[explanation.op] ?? ""} of the one number below.`;
+    case "add":
+      return "The numbers at the same place of the joined layers add up: what the shortcut carries, and what the block has changed.";
+    case "concat":
+      return "Passed on unchanged: a concatenation only lays maps side by side. This map comes from:";
+    case "rbf":
+      return "The squared distance between the layer below and the unit's fixed code, drawn here as a picture: the smaller, the better the match.";
+    case "softmax":
+      return "e to the power of this unit's logit, divided by the sum over all logits, so that all units sum to 1.";
+    case "input":
+      return "A pixel of the picture as the network saw it, after preprocessing. Here the walk ends.";
+    default:
+      return `The operator ${explanation.op} in the graph.`;
+  }
+}
