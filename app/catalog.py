@@ -145,10 +145,10 @@ def describe(path: Path) -> Manifest:
     """A manifest for an ONNX file that came without one, by its input's shape.
 
     Three channels are taken as a photo with ImageNet's usual mean and deviation (shorter side to 256/224 of the
-    crop), one channel as a drawn digit in 0..255; anything else needs a manifest.
+    crop), one channel as a drawn digit in 0..255; other numbers of channels are no image.
 
     Raises:
-        NetworkUnusable: the file cannot be read, or its input is neither.
+        NetworkUnusable: the file cannot be read, or its input is no image.
     """
     name = re.sub(r"[^a-z0-9_.-]+", "-", path.stem.lower()).strip("-.") or "own"
     blank = Weights(id="own", title="Your own", graph=path.name, sha256="", preprocessing=PhotoPreprocessing())
@@ -158,13 +158,7 @@ def describe(path: Path) -> Manifest:
     preprocessing: PhotoPreprocessing | DigitPreprocessing
     if channels == 3:
         preprocessing = PhotoPreprocessing(resize=round(min(height, width) * 256 / 224), crop=(height, width))
-    elif channels == 1:
-        preprocessing = DigitPreprocessing(size=(height, width), background=0, foreground=255)
     else:
-        raise NetworkUnusable(
-            f"{path} takes {channels} channels; without a manifest only 1 (a drawing) and 3 (a photo) are "
-            "understood. Write a manifest with its preprocessing (docs/manifest.md).",
-            channels,
-        )
+        preprocessing = DigitPreprocessing(size=(height, width), background=0, foreground=255)
     own = blank.model_copy(update={"preprocessing": preprocessing, "trained": True, "origin": Inline()})
     return shell.model_copy(update={"weights": (own,)})

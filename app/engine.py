@@ -88,7 +88,9 @@ class Engine:
         activations = {self.graph.layers[0].name: np.ascontiguousarray(tensor, dtype=np.float32)}
         for layer, array in zip(layers, arrays, strict=True):
             # (B, ...) of a batch that repeats the image, or no batch axis at all after a squeezing reshape
-            first = array.reshape(-1, *layer.shape)[0]
+            channels_last = (*layer.shape[1:], layer.shape[0])
+            first = array.reshape(-1, *(channels_last if layer.channels_last else layer.shape))[0]
+            first = first.transpose(2, 0, 1) if layer.channels_last else first  # (H, W, C) to (C, H, W)
             activations[layer.name] = np.ascontiguousarray(first, dtype=np.float32)
         return activations
 
@@ -121,7 +123,8 @@ class Engine:
 def to_probabilities(scores: npt.NDArray[Any], already: bool) -> Array:
     """Softmax over the last axis of (..., classes), in float64; left alone where the graph ends in a softmax."""
     if already:
-        return scores.astype(np.float32, copy=False)
+        same: Array = scores.astype(np.float32, copy=False)
+        return same
     shifted = np.exp(scores.astype(np.float64) - scores.max(axis=-1, keepdims=True))
     return (shifted / shifted.sum(axis=-1, keepdims=True)).astype(np.float32)
 

@@ -108,7 +108,7 @@ def data_outside(path: Path) -> None:
     [
         (not_onnx, "not an ONNX file"),
         (empty, "not an ONNX file"),
-        (two_channels, "2 channels"),
+        (two_channels, "no image"),
         (unknown_operator, "Frobnicate"),
         (data_outside, "outside its own folder"),
     ],

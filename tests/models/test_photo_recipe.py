@@ -53,9 +53,9 @@ def run(checkpoint: Path, epochs: int | None = None) -> tuple[Network, list[floa
 
         original, calls = torch.save, 0
 
-        def save(*values: object) -> None:
+        def save(state: object, path: Path) -> None:
             nonlocal calls
-            original(*values)
+            original(state, path)
             calls += 1
             if calls == epochs:
                 raise Stopped
