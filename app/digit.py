@@ -37,7 +37,7 @@ def shrink(grey: npt.NDArray[np.uint8]) -> Array:
     if factor < 1:
         size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
         picture = picture.resize(size, Image.Resampling.BOX)
-    if min(picture.size) > 3 * BOX:
+    if min(picture.size) >= WORK // 2:
         picture = picture.filter(ImageFilter.MedianFilter(3))
     return np.asarray(picture, dtype=np.float32)
 
@@ -54,8 +54,9 @@ def find_ink(grey: Array) -> Array:
     strongest = float(ink.max())
     if strongest < CONTRAST:
         return np.zeros_like(grey)
-    full = float(np.percentile(ink[ink > strongest / 2], 90))
-    return np.minimum(ink / np.float32(full), np.float32(1))
+    full = np.percentile(ink[ink > strongest / 2], 90).astype(np.float32)
+    relative: Array = np.minimum(ink / full, np.float32(1))
+    return relative
 
 
 def paper_levels(grey: Array) -> Array:
@@ -72,7 +73,8 @@ def paper_levels(grey: Array) -> Array:
     plane, *_ = np.linalg.lstsq(terms.astype(np.float64), levels[near].astype(np.float64), rcond=None)
     down = np.arange(grey.shape[0])[:, None] / grey.shape[0]
     across = np.arange(grey.shape[1])[None, :] / grey.shape[1]
-    return np.clip(plane[0] + plane[1] * down + plane[2] * across, levels.min(), levels.max()).astype(np.float32)
+    paper: Array = (plane[0] + plane[1] * down + plane[2] * across).astype(np.float32)
+    return np.clip(paper, levels.min(), levels.max())
 
 
 def border_mask(shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
@@ -94,10 +96,10 @@ def thicken(ink: Array) -> Array:
     """(h, w) with strokes of at least THIN pixels of the later box.
 
     A stroke of length l and thickness t has the area l*t and an outline of about 2*l, so t = 2 * area / outline.
-    Pictures as small as the box itself are left alone: there is nothing to thicken with.
+    Digits as small as the box itself, such as MNIST's, are left alone.
     """
     longer = max(ink.shape)
-    if longer <= 2 * BOX:
+    if longer <= BOX:
         return ink
     ink = resize(ink, CUT / longer)
     outline = float(np.abs(np.diff(np.pad(ink, 1), axis=0)).sum() + np.abs(np.diff(np.pad(ink, 1), axis=1)).sum())
