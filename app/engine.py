@@ -123,10 +123,9 @@ class Engine:
 def to_probabilities(scores: npt.NDArray[Any], already: bool) -> Array:
     """Softmax over the last axis of (..., classes), in float64; left alone where the graph ends in a softmax."""
     if already:
-        same: Array = scores.astype(np.float32, copy=False)
-        return same
+        return np.asarray(scores, dtype=np.float32)
     shifted = np.exp(scores.astype(np.float64) - scores.max(axis=-1, keepdims=True))
-    return (shifted / shifted.sum(axis=-1, keepdims=True)).astype(np.float32)
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), dtype=np.float32)
 
 
 def class_probabilities(graph: Graph, activations: Mapping[str, Array]) -> Array:
