@@ -59,13 +59,19 @@ def overlaps(size: int, cells: int) -> Array:
 
 
 def shrink(maps: Array, tile: int) -> Array:
-    """Shrink (C, H, W) to at most `tile` x `tile` by exact area mean; maps that fit are returned as they are."""
-    _, height, width = maps.shape
+    """Shrink (C, H, W) to at most `tile` x `tile` by exact area mean; maps that fit are returned as they are.
+
+    Two large matrix products, one an axis: a product a map would be as many small ones, which BLAS does badly when it
+    has to share its cores.
+    """
+    count, height, width = maps.shape
     rows, columns = fit(height, width, tile)
     if (rows, columns) == (height, width):
         return maps
-    lower = np.matmul(overlaps(height, rows), maps)  # (h, H) @ (C, H, W) -> (C, h, W)
-    shrunk: Array = np.matmul(lower, overlaps(width, columns).T)  # (C, h, W) @ (W, w) -> (C, h, w)
+    narrow = np.matmul(maps.reshape(-1, width), overlaps(width, columns).T)  # (C*H, W) @ (W, w) -> (C*H, w)
+    turned = narrow.reshape(count, height, columns).transpose(0, 2, 1).reshape(-1, height)  # (C*w, H)
+    small = np.matmul(turned, overlaps(height, rows).T)  # (C*w, H) @ (H, h) -> (C*w, h)
+    shrunk: Array = small.reshape(count, columns, rows).transpose(0, 2, 1)  # (C, h, w)
     return shrunk
 
 

@@ -103,18 +103,31 @@ async def answer_own(request: Request, error: Exception) -> Response:
     )
 
 
-async def answer_invalid(_: Request, error: Exception) -> Response:
+async def answer_invalid(request: Request, error: Exception) -> Response:
     """A parameter that pydantic refused: field, value and range."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     place, *path = (str(part) for part in first["loc"])
     field, value, accepted = ".".join(path), first.get("input"), range_of(first)
+    if first["type"] in ("greater_than_equal", "less_than_equal", "int_parsing"):
+        accepted = bounds(request, field) or accepted
     if first["type"] == "extra_forbidden":
         detail = f"There is no {place} parameter '{field}' here (its value was {short(value)}). Leave it out."
     else:
         detail = f"The {place} parameter '{field}' is {short(value)}; it must be {accepted}."
     kind, title = "invalid-value", "A value is out of range"
     return problem(422, kind, title, detail, {"value": value, "field": field, "range": accepted})
+
+
+def bounds(request: Request, field: str) -> str | None:
+    """The smallest and largest value of a parameter, both at once, as the OpenAPI document has them."""
+    path, method = getattr(request.scope.get("route"), "path", ""), request.method.lower()
+    operation = request.app.openapi()["paths"].get(path, {}).get(method, {})
+    for parameter in operation.get("parameters", ()):
+        for schema in (parameter["schema"], *parameter["schema"].get("anyOf", ())):
+            if parameter["name"] == field and "minimum" in schema and "maximum" in schema:
+                return f"a whole number from {schema['minimum']} to {schema['maximum']}"
+    return None
 
 
 def range_of(error: Mapping[str, Any]) -> str | None:

@@ -61,7 +61,9 @@ class Service:
             Overloaded: more work than the server holds.
         """
         started = time.perf_counter()
-        outcome = await self.workers.infer(lambda: compute(network, data, self.settings.max_pixels, started))
+        outcome = await self.workers.infer(
+            lambda: compute(network, data, self.settings.max_pixels, started, keep=False)
+        )
         self.metrics.inference.labels(network.id).observe(outcome.elapsed.inference / 1000)
         return outcome
 

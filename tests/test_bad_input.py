@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from app.catalog import Catalog
-from app.engine import Engine
+from app.imaging import Image as Picture
+from app.network import Network
 from app.uploads import MOST_PARTS
 from tests.conftest import Serve, draw_scene, encode, problem_of
 
@@ -143,14 +144,14 @@ def test_a_form_without_the_field_or_with_too_many_parts(api: httpx.Client, url:
 
 
 def test_more_work_than_the_server_holds(serve: Serve, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    forward, gate, entered = Engine.run, threading.Event(), threading.Event()
+    preprocess, gate, entered = Network.tensor, threading.Event(), threading.Event()
 
-    def slow(engine: Engine, tensor: np.typing.NDArray[np.float32]) -> dict[str, np.typing.NDArray[np.float32]]:
+    def slow(network: Network, image: Picture) -> np.typing.NDArray[np.float32]:
         entered.set()
         gate.wait(30)
-        return forward(engine, tensor)
+        return preprocess(network, image)
 
-    monkeypatch.setattr(Engine, "run", slow)
+    monkeypatch.setattr(Network, "tensor", slow)
     client = serve(concurrency=1, queue=0)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         first = pool.submit(client.post, url, content=encode(draw_scene(1, 64, 48)))
