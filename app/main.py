@@ -1,5 +1,6 @@
 """create_app(settings): wiring only."""
 
+import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from fastapi.staticfiles import StaticFiles
 
 from app import problems
 from app.catalog import Catalog
+from app.errors import ConvscopeError
 from app.headers import SecurityHeaders
 from app.metrics import Measured
 from app.places import PAGE
@@ -24,6 +26,8 @@ from app.version import VERSION
 log = logging.getLogger(__name__)
 
 ROUTERS = (models.router, predictions.router, runs.router, layers.router, operations.router, pages.router)
+
+SWEEP_SECONDS = 60
 
 DESCRIPTION = """See what a convolutional network sees: predictions, and every activation of every layer, each of
 whose numbers can be explained. Sizes are in pixels, times in milliseconds, tensors C x H x W (no batch axis), float32
@@ -65,11 +69,29 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Prepare the weights beside serving: /healthz answers at once, /readyz when they are there."""
-    catalog: Catalog = app.state.service.catalog
-    if not catalog.ready:
-        threading.Thread(target=catalog.prepare, name="prepare", daemon=True).start()
+    """Prepare the weights beside serving (/healthz answers at once, /readyz when they are there); sweep old runs."""
+    service: Service = app.state.service
+    if not service.catalog.ready:
+        threading.Thread(target=prepare, args=(service.catalog,), name="prepare", daemon=True).start()
+    sweeping = asyncio.create_task(sweep(service))
     yield
+    sweeping.cancel()
+
+
+def prepare(catalog: Catalog) -> None:
+    """Prepare the weights; a failure that nobody foresaw shows in /readyz too, instead of waiting for ever."""
+    try:
+        catalog.prepare()
+    except Exception:
+        log.exception("The weights could not be prepared.")
+        catalog.problem = ConvscopeError("an unforeseen failure, which the server's log tells of.")
+
+
+async def sweep(service: Service) -> None:
+    """Drop expired runs every minute, so that none is kept longer than was said."""
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        service.runs.records.sweep()
 
 
 def describe(app: FastAPI) -> dict[str, Any]:

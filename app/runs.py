@@ -121,8 +121,15 @@ def compute(
 class RecordStore:
     """Records by id, for a time to live and under a byte budget; the least recently used goes first."""
 
-    def __init__(self, budget: int, ttl: float, clock: Callable[[], float] = time.time) -> None:
-        self.budget, self.ttl, self.clock = budget, ttl, clock
+    def __init__(
+        self,
+        budget: int,
+        ttl: float,
+        clock: Callable[[], float] = time.time,
+        forget: Callable[[str], None] = lambda run: None,
+    ) -> None:
+        """`forget` is told every run that goes, so that nothing derived from it stays."""
+        self.budget, self.ttl, self.clock, self.forget = budget, ttl, clock, forget
         self.nbytes = 0
         self._records: OrderedDict[str, Record] = OrderedDict()
         self._lock = threading.Lock()
@@ -144,15 +151,20 @@ class RecordStore:
 
     def put(self, record: Record) -> None:
         """Keep a record; older ones make room. The newest is kept even if it alone is over the budget."""
+        self.sweep()
         with self._lock:
-            self._drop(record.id)
+            replaced = self._records.pop(record.id, None)
+            self._records[record.id] = record
+            self.nbytes += record.nbytes - (replaced.nbytes if replaced else 0)
+            while self.nbytes > self.budget and len(self._records) > 1:
+                self._drop(next(iter(self._records)))
+
+    def sweep(self) -> None:
+        """Drop every record that has expired."""
+        with self._lock:
             now = self.clock()
             for expired in [one.id for one in self._records.values() if one.expires <= now]:
                 self._drop(expired)
-            self._records[record.id] = record
-            self.nbytes += record.nbytes
-            while self.nbytes > self.budget and len(self._records) > 1:
-                self._drop(next(iter(self._records)))
 
     def remove(self, run: str) -> bool:
         """Forget a record; whether there was one."""
@@ -163,6 +175,7 @@ class RecordStore:
         record = self._records.pop(run, None)
         if record is not None:
             self.nbytes -= record.nbytes
+            self.forget(run)
         return record is not None
 
 
@@ -214,8 +227,8 @@ class Runs:
 
     def __init__(self, catalog: Catalog, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         self.catalog, self.max_pixels = catalog, settings.max_pixels
-        self.records = RecordStore(settings.runs_bytes, settings.run_ttl_seconds, clock)
         self.derived = DerivedCache(settings.cache_bytes)
+        self.records = RecordStore(settings.runs_bytes, settings.run_ttl_seconds, clock, self.derived.remove)
 
     def create(self, network: Network, data: bytes, top: int, started: float | None = None) -> tuple[Record, bool]:
         """The run of an image, and whether it is new. Nothing is kept when anything fails.
@@ -282,7 +295,6 @@ class Runs:
         """Forget a run and all that was derived from it; RunNotFound when there is none."""
         self.record(run)
         self.records.remove(run)
-        self.derived.remove(run)
 
     def _renewed(self, record: Record) -> Record:
         """A run posted again in the second half of its life gets a whole life from now."""

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 
 import httpx
 import pytest
@@ -45,6 +46,37 @@ def test_not_ready_until_the_weights_are_prepared(
                 problem_of(answer, 409, "weights-not-ready")
         finally:
             gate.set()
+
+
+def test_a_failed_preparation_is_told(make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(catalog: Catalog) -> None:
+        raise RuntimeError("disk on fire")
+
+    monkeypatch.setattr(Catalog, "prepare", fail)
+    app = create_app(make_settings())
+    with serving(app) as url, httpx.Client(base_url=url, timeout=60) as client:
+        deadline = time.monotonic() + 20
+        while "could not be prepared" not in client.get("/readyz").text and time.monotonic() < deadline:
+            time.sleep(0.02)
+        problem = problem_of(client.get("/readyz"), 503, "not-ready")
+        assert "could not be prepared" in problem["detail"]
+        assert "fire" not in problem["detail"]
+        assert client.get("/healthz").status_code == 200
+
+
+def test_expired_runs_are_swept_without_being_asked_for(
+    serve: Serve, catalog: Catalog, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.main.SWEEP_SECONDS", 0.1)
+    client = serve(run_ttl_seconds=1)
+    post_run(client, catalog.models[0].id, photo)
+    assert re.search(r"^convscope_runs 1", client.get("/metrics").text, re.MULTILINE)
+    deadline = time.monotonic() + 20
+    while "convscope_runs 1" in client.get("/metrics").text and time.monotonic() < deadline:
+        time.sleep(0.1)
+    text = client.get("/metrics").text
+    assert re.search(r"^convscope_runs 0", text, re.MULTILINE)
+    assert re.search(r"^convscope_cache_bytes 0", text, re.MULTILINE)  # nor is anything derived from it left
 
 
 def test_a_path_prefix_is_in_every_link(serve: Serve, catalog: Catalog, photo: bytes) -> None:

@@ -61,6 +61,23 @@ def test_expired_records_make_room_before_others() -> None:
     assert store.find("a") and store.find("c") and len(store) == 2
 
 
+def test_whatever_goes_is_told() -> None:
+    clock, gone = Clock(), list[str]()
+    store = RecordStore(250, 60, clock, gone.append)
+    store.put(record("a"))
+    store.put(record("a"))  # replaced, not gone
+    store.put(record("b", expires=1010))
+    assert gone == []
+    store.put(record("c"))  # no room for three
+    assert gone == ["a"]
+    clock.now = 1020
+    store.sweep()
+    assert gone == ["a", "b"]
+    assert store.remove("c") and not store.remove("c")
+    assert gone == ["a", "b", "c"]
+    assert store.nbytes == 0
+
+
 def test_the_least_recently_used_record_goes_first() -> None:
     store = RecordStore(300, 60, Clock())
     for name in "abc":
