@@ -108,7 +108,7 @@ async def answer_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     place, *path = (str(part) for part in first["loc"])
-    field, value, accepted = ".".join(path), first.get("input"), range_of(first)
+    field, value, accepted = path[0] if path else place, first.get("input"), range_of(first)
     if first["type"] in ("greater_than_equal", "less_than_equal", "int_parsing"):
         accepted = bounds(request, field) or accepted
     if first["type"] == "extra_forbidden":

@@ -5,7 +5,7 @@ Sizes are in pixels, times in milliseconds, tensors C x H x W without a batch ax
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.maps import CHANNELS_LENGTH, CHANNELS_PATTERN, Scale
 
@@ -245,10 +245,18 @@ class NoQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def none_if_empty(value: str | None) -> str | None:
+    """`?layers=` asks for the same as leaving `layers` out."""
+    return value or None
+
+
+OptionalText = Annotated[str | None, AfterValidator(none_if_empty)]
+
+
 class WeightsQuery(NoQuery):
     """Which weights."""
 
-    weights: str | None = Field(
+    weights: OptionalText = Field(
         None, description="Id of the network's weights; its default ones when left out.", examples=["imagenette"]
     )
 
@@ -266,9 +274,9 @@ class PredictQuery(WeightsQuery):
 class MapsQuery(NoQuery):
     """How to draw a layer's maps."""
 
-    channels: str | None = Field(
+    channels: OptionalText = Field(
         None,
-        pattern=CHANNELS_PATTERN,
+        pattern=f"^$|{CHANNELS_PATTERN}",
         max_length=CHANNELS_LENGTH,
         description="Channels to draw, such as 3, 0-15 or 0-3,7; all when left out.",
         examples=["0-3"],
@@ -279,15 +287,15 @@ class MapsQuery(NoQuery):
         description="map: each map's own minimum to maximum; layer: the layer's; signed: zero is 128.",
         examples=["map"],
     )
-    columns: int | None = Field(
-        None, ge=1, le=1_000_000, description="Maps a row; nearly square when left out.", examples=[8]
+    columns: Annotated[int, Field(ge=1, le=1_000_000)] | Literal[""] | None = Field(
+        None, description="Maps a row; nearly square when left out.", examples=[8]
     )
 
 
 class LayersQuery(NoQuery):
     """Which layers."""
 
-    layers: str | None = Field(
+    layers: OptionalText = Field(
         None, description="Layer names, comma separated; all when left out.", examples=["conv1_1,pool1"]
     )
 

@@ -112,6 +112,20 @@ def test_what_is_not_there_is_named_with_what_there_is(api: httpx.Client, model:
         problem_of(api.get(f"{base}/{vector['name']}/units/{unit}"), 404, "unit-not-found")
 
 
+def test_an_empty_value_is_the_same_as_leaving_it_out(api: httpx.Client, catalog: Catalog, photo: bytes) -> None:
+    run = post_run(api, catalog.models[0].id, photo)
+    path = f"/api/v1/runs/{run['id']}"
+    maps = f"{path}/layers/{run['layers'][1]['name']}/maps.png"
+    for url, query in (
+        (maps, "?channels=&columns="),
+        (f"{path}/overview.safetensors", "?layers="),
+        (f"/api/v1/models/{run['model']}", "?weights="),
+    ):
+        plain, empty = api.get(url), api.get(url + query)
+        assert plain.status_code == empty.status_code == 200
+        assert plain.content == empty.content
+
+
 @pytest.mark.parametrize(
     "query", ["tile=0", "tile=5000", "tile=a", "scale=log", "columns=0", "channels=x", "colour=1"]
 )

@@ -79,7 +79,7 @@ async def get_maps(
     def draw(opened: OpenRun) -> Drawn:
         activation = opened.activation(layer)
         channels = parse_channels(query.channels, len(activation))
-        atlas = draw_atlas(activation, channels, query.tile, query.scale, query.columns)
+        atlas = draw_atlas(activation, channels, query.tile, query.scale, query.columns or None)
         headers = {
             "Atlas-Columns": str(atlas.columns),
             "Atlas-Rows": str(atlas.rows),
