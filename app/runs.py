@@ -6,10 +6,8 @@ else is derived: cached under a byte budget, computed again when it fell out.
 
 import hashlib
 import json
-import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,45 +19,11 @@ from app.errors import RunNotFound
 from app.imaging import decode
 from app.network import Network, Prediction
 from app.settings import Settings
+from app.stores import Activations, DerivedCache, Elapsed, Record, RecordStore
 
 Array = npt.NDArray[np.float32]
-Activations = Mapping[str, Array]  # layer name -> (C, H, W) or (N,)
 
 PRECISION = "fp32"  # the only one there is; part of the id, so that another will be another run
-
-
-@dataclass(frozen=True)
-class Elapsed:
-    """Milliseconds of one answer; `total` runs from the upload's last byte, waiting for a place included."""
-
-    decode: float
-    preprocess: float
-    inference: float
-    total: float
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is kept of a run: its input, and the answer as first given."""
-
-    id: str
-    model: str
-    weights: str
-    precision: str
-    image: bytes  # as uploaded
-    sha256: str  # of `image`
-    width: int  # pixels, after orientation
-    height: int
-    probabilities: Array  # (classes,)
-    top: int  # how many predictions were asked for
-    elapsed: Elapsed
-    created: float  # seconds since the epoch
-    expires: float
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that count against the budget of records."""
-        return len(self.image) + self.probabilities.nbytes
 
 
 @dataclass(frozen=True)
@@ -116,110 +80,6 @@ def compute(
         total=1000 * (done - started),
     )
     return Outcome(image.sha256, image.width, image.height, activations, probabilities, elapsed)
-
-
-class RecordStore:
-    """Records by id, for a time to live and under a byte budget; the least recently used goes first."""
-
-    def __init__(
-        self,
-        budget: int,
-        ttl: float,
-        clock: Callable[[], float] = time.time,
-        forget: Callable[[str], None] = lambda run: None,
-    ) -> None:
-        """`forget` is told every run that goes, so that nothing derived from it stays."""
-        self.budget, self.ttl, self.clock, self.forget = budget, ttl, clock, forget
-        self.nbytes = 0
-        self._records: OrderedDict[str, Record] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    def find(self, run: str) -> Record | None:
-        """The record, or None when it is unknown or expired."""
-        with self._lock:
-            record = self._records.get(run)
-            if record is None:
-                return None
-            if record.expires <= self.clock():
-                self._drop(run)
-                return None
-            self._records.move_to_end(run)
-            return record
-
-    def put(self, record: Record) -> None:
-        """Keep a record; older ones make room. The newest is kept even if it alone is over the budget."""
-        self.sweep()
-        with self._lock:
-            replaced = self._records.pop(record.id, None)
-            self._records[record.id] = record
-            self.nbytes += record.nbytes - (replaced.nbytes if replaced else 0)
-            while self.nbytes > self.budget and len(self._records) > 1:
-                self._drop(next(iter(self._records)))
-
-    def sweep(self) -> None:
-        """Drop every record that has expired."""
-        with self._lock:
-            now = self.clock()
-            for expired in [one.id for one in self._records.values() if one.expires <= now]:
-                self._drop(expired)
-
-    def remove(self, run: str) -> bool:
-        """Forget a record; whether there was one."""
-        with self._lock:
-            return self._drop(run)
-
-    def _drop(self, run: str) -> bool:
-        record = self._records.pop(run, None)
-        if record is not None:
-            self.nbytes -= record.nbytes
-            self.forget(run)
-        return record is not None
-
-
-class DerivedCache:
-    """Activations by run, under a byte budget counted in real bytes; the least recently used goes first."""
-
-    def __init__(self, budget: int) -> None:
-        self.budget = budget
-        self.nbytes = self.hits = self.misses = 0
-        self._entries: OrderedDict[str, tuple[Activations, int]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def find(self, run: str) -> Activations | None:
-        """The activations, or None when they are not in memory."""
-        with self._lock:
-            entry = self._entries.get(run)
-            if entry is None:
-                self.misses += 1
-                return None
-            self.hits += 1
-            self._entries.move_to_end(run)
-            return entry[0]
-
-    def put(self, run: str, activations: Activations) -> None:
-        """Keep activations if they fit the budget at all; older ones make room."""
-        size = sum(array.nbytes for array in activations.values())
-        with self._lock:
-            self._drop(run)
-            if size > self.budget:
-                return
-            self._entries[run] = (activations, size)
-            self.nbytes += size
-            while self.nbytes > self.budget:
-                self._drop(next(iter(self._entries)))
-
-    def remove(self, run: str) -> None:
-        """Forget a run's activations."""
-        with self._lock:
-            self._drop(run)
-
-    def _drop(self, run: str) -> None:
-        entry = self._entries.pop(run, None)
-        if entry is not None:
-            self.nbytes -= entry[1]
 
 
 class Runs:

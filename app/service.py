@@ -14,8 +14,9 @@ from app.catalog import Catalog
 from app.graph import Layer
 from app.metrics import Metrics
 from app.network import Network
-from app.runs import Activations, Outcome, Record, Runs, compute
+from app.runs import Outcome, Runs, compute
 from app.settings import Settings
+from app.stores import Activations, Record
 from app.workers import Workers
 
 Array = npt.NDArray[np.float32]

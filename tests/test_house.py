@@ -20,7 +20,7 @@ ROOMS = {
     "graph": "arithmetic constants figures graph groups layer nodes numbers operations patterns reader tensors views",
     "explanations": "explain expression parameters sources",
     "engine": "weights engine network catalog",
-    "service": "headers metrics problems proxy runs schemas service workers",
+    "service": "headers metrics problems proxy runs schemas service stores workers",
     "routes": "routes routes.answers routes.bodies routes.layers routes.models routes.operations routes.pages "
     "routes.predictions routes.runs",
     "doors": "main verbs cli",

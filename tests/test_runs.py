@@ -11,8 +11,9 @@ from app.engine import Engine
 from app.errors import ImageUndecodable, RunNotFound, WeightsNotReady
 from app.manifest import Structure
 from app.network import Network
-from app.runs import DerivedCache, Elapsed, Record, RecordStore, Runs, make_id
+from app.runs import Runs, make_id
 from app.service import Service
+from app.stores import DerivedCache, Elapsed, Record, RecordStore
 from tests.conftest import MakeSettings, draw_scene, encode
 
 

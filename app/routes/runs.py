@@ -14,7 +14,6 @@ from app.preprocess import to_picture
 from app.problems import Responses, documented
 from app.routes.answers import BINARY, PNG, Drawn, ModelId, RunId, derive, file_of
 from app.routes.bodies import IMAGE_BODY, REFUSALS
-from app.runs import Elapsed, Record
 from app.schemas import (
     ElapsedOut,
     ImageOut,
@@ -27,6 +26,7 @@ from app.schemas import (
     RunOut,
 )
 from app.service import Desk, OpenRun, Service
+from app.stores import Elapsed, Record
 from app.tensors import safetensors
 from app.uploads import read_upload
 
