@@ -29,11 +29,11 @@ def activate(function: str | None, x: float) -> float:
 
 
 def values(answer: Answer) -> Numbers:
-    return np.array([cell for one in answer["sources"] for row in one["values"] for cell in row], dtype=np.float64)
+    return np.concatenate([np.asarray(one["values"], np.float64).ravel() for one in answer["sources"]])
 
 
 def weights(answer: Answer) -> Numbers:
-    return np.array([cell for one in answer["sources"] for row in one["weights"] for cell in row], dtype=np.float64)
+    return np.concatenate([np.asarray(one["weights"], np.float64).ravel() for one in answer["sources"]])
 
 
 def recompute(answer: Answer) -> float:
