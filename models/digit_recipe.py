@@ -1,9 +1,10 @@
 """How LeNet-5 learns MNIST so that it also reads digits drawn with a mouse.
 
-Criterion: cross-entropy of softmax(-y), y the squared distances to the output codes. It is the discriminative (MAP)
-criterion of LeCun et al. 1998, equation 9, without the constant for a rubbish class. Adam and one
-learning-rate cycle (Smith and Topin 2018) instead of the paper's stochastic diagonal Levenberg-Marquardt; the rate is
-low because a step moves all 84 numbers of a code distance at once. Each batch is distorted: rotated, sheared, scaled,
+Criterion: cross-entropy of softmax(-y/16), y the squared distances to the output codes. It is the discriminative
+(MAP) criterion of LeCun et al. 1998, equation 9, without the constant for a rubbish class, whose part the 16 plays:
+two codes are 76 or more apart, so that the undivided softmax is a step, drives F6 into saturation and learns poorly
+(with equal steps 91 % against 95 % of held-out digits). Adam and one learning-rate cycle (Smith and Topin 2018)
+instead of the paper's stochastic diagonal Levenberg-Marquardt. Each batch is distorted: rotated, sheared, scaled,
 shifted, strokes made thinner or thicker (section III.C of the paper distorts by affine maps).
 Pictures come through the service's own preprocessing. 5,000 of the 60,000 digits are held out: they tell how it goes,
 and the last epoch is what is kept, so nothing is chosen by the test digits.
@@ -29,7 +30,8 @@ class DigitRecipe:
 
     epochs: int = 14
     batch: int = 128
-    peak_rate: float = 1.2e-3
+    peak_rate: float = 4e-3
+    temperature: float = 16.0  # divides the distances in the criterion
     held_out: int = 5000
     degrees: float = 10.0  # rotation, either way
     shear: float = 0.15
@@ -79,12 +81,12 @@ def distort(x: Tensor, recipe: DigitRecipe, background: float, generator: torch.
     return ink + background
 
 
-def measure(network: Network, pictures: Tensor, labels: Tensor) -> tuple[float, float]:
+def measure(network: Network, recipe: DigitRecipe, pictures: Tensor, labels: Tensor) -> tuple[float, float]:
     """Mean cross-entropy and share of right answers on (N, 1, H, W) and (N,)."""
     network.eval()
     with torch.no_grad():
         logits = torch.cat([network.logits(part) for part in torch.split(pictures, 1000)])
-    loss = F.cross_entropy(logits, labels).item()
+    loss = F.cross_entropy(logits / recipe.temperature, labels).item()
     return loss, (logits.argmax(dim=1) == labels).double().mean().item()
 
 
@@ -126,14 +128,16 @@ def train(
             total = 0.0
             for chosen in torch.split(order, recipe.batch):
                 logits = network.logits(distort(pictures[chosen], recipe, background, generator))
-                loss = F.cross_entropy(logits, labels[chosen])
+                loss = F.cross_entropy(logits / recipe.temperature, labels[chosen])
                 descent.zero_grad(set_to_none=True)
                 torch.autograd.backward(loss)
                 descent.step()
                 cycle.step()
                 total += loss.item()
                 bar.update()
-            epochs.append(Epoch(number, total / steps, *measure(network, pictures[held_out], labels[held_out])))
+            epochs.append(
+                Epoch(number, total / steps, *measure(network, recipe, pictures[held_out], labels[held_out]))
+            )
             tqdm.write(str(epochs[-1]))
             save(checkpoint, network, descent, cycle, epochs)
     return epochs
