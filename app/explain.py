@@ -194,7 +194,7 @@ class Explainer:
         values = padded_patch(maps[first : first + len(kernel)], operation.window, unit.y, unit.x)
         if unit.layer.table is not None:
             # Maps that the table leaves out have no weights; one that has some all the same is read, so it is told.
-            weighs = kernel.any(axis=(1, 2))
+            weighs = [bool(one.any()) for one in kernel]
             channels = [i for i, to in enumerate(unit.layer.table) if unit.channel in to or weighs[i]]
             values, kernel = values[channels], kernel[channels]
         return self._weighted(name, channels, unit, values, kernel, corner(operation.window, unit.y, unit.x))

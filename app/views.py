@@ -33,7 +33,8 @@ class View:
         """Whether it is the layer's (C, H, W) tensor stored as (H, W, C)."""
         if self.order is None or len(shape) != 3:
             return False
-        return self.shape == (*shape[1:], shape[0]) and self.order.tolist() == channels_last(shape).tolist()
+        last = (*shape[1:], shape[0])
+        return self.shape == last and bool(np.array_equal(self.order, channels_last(shape)))
 
 
 def channels_last(shape: tuple[int, ...]) -> Order:
@@ -46,7 +47,7 @@ def is_transparent(node: Node, nodes: Nodes) -> bool:
     if len(nodes.operands(node)) != 1 or node.inputs[0] not in nodes.dynamic:
         return False
     if node.op == "Transpose":
-        return node.attributes.get("perm", (1,))[0] == 0
+        return bool(node.attributes.get("perm", (1,))[0] == 0)
     if node.op == "Cast":
         return node.attributes["to"] in FLOATS
     return node.op in RESHAPING

@@ -143,7 +143,9 @@ node = helper.make_node
 @pytest.mark.parametrize("groups", [1, 2, 4])
 @pytest.mark.parametrize("auto_pad", ["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"])
 def test_convolutions(groups: int, auto_pad: str) -> None:
-    pads = {"pads": [1, 0, 2, 3], "dilations": [2, 1]} if auto_pad == "NOTSET" else {"auto_pad": auto_pad}
+    pads: dict[str, Any] = (
+        {"pads": [1, 0, 2, 3], "dilations": [2, 1]} if auto_pad == "NOTSET" else {"auto_pad": auto_pad}
+    )
     graph = run_and_check(
         network(
             [
@@ -164,7 +166,7 @@ def test_convolutions(groups: int, auto_pad: str) -> None:
 @pytest.mark.parametrize("op", ["MaxPool", "AveragePool"])
 @pytest.mark.parametrize("size", [(7, 9), (5, 5)])
 @pytest.mark.parametrize("attributes", [{}, {"ceil_mode": 1}, {"count_include_pad": 1}])
-def test_pools(op: str, size: tuple[int, int], attributes: dict[str, int]) -> None:
+def test_pools(op: str, size: tuple[int, int], attributes: dict[str, Any]) -> None:
     if op == "MaxPool" and "count_include_pad" in attributes:
         attributes = {"ceil_mode": 1, "storage_order": 0}
     model = network(
