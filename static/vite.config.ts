@@ -16,7 +16,7 @@ export default defineConfig({
     outDir: "dist",
     target: "es2022",
     modulePreload: false,
-    rollupOptions: {
+    rolldownOptions: {
       // Stable names: the templates refer to them, and the server revalidates them by ETag.
       input: {
         main: resolve(here, "src/main.ts"),

@@ -56,7 +56,8 @@ export class Page {
     const select = (layer: string, unit: number[]): void => { this.select(layer, unit); };
     this.layers = new LayerList(byId("layers"), { select, look: (scale, strongestFirst) => { this.setLook(scale, strongestFirst); } });
     this.inspector = new Inspector(byId("inspector"), api, { select, close: () => { this.close(); } });
-    byId("side").append(this.picker.element, this.input.element, this.predictions.element);
+    byId("side").append(this.picker.element, this.input.element);
+    byId("layers").prepend(this.predictions.element);
     document.addEventListener("themechange", () => {
       this.input.pad.paint();
       this.setLook(this.scale, this.strongestFirst);
@@ -114,7 +115,10 @@ export class Page {
       this.layers.setLook({ scale: this.scale, theme: currentTheme(), strongestFirst: this.strongestFirst });
       this.predictions.show(model, weights, null);
       this.say(null);
-      if (!weights.bundled && !weights.ready) return this.writeLink(); // a structure: there is nothing to run
+      if (!weights.bundled && !weights.ready) {
+        this.writeLink(); // a structure: there is nothing to run
+        return;
+      }
       await this.begin(model);
     } catch (error) {
       this.say(error);
@@ -131,7 +135,10 @@ export class Page {
       this.current = null;
       delete this.place.run;
     }
-    if (this.current !== null && this.place.sample === undefined) return this.start(this.current);
+    if (this.current !== null && this.place.sample === undefined) {
+      this.start(this.current);
+      return;
+    }
     const sample = named !== undefined && (named.kind === "digit") === digit ? named : this.current === null && named !== undefined ? named : firstSample(model.input.channels);
     if (sample !== undefined) this.sample(sample);
   }

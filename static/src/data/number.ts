@@ -9,12 +9,12 @@ export function figure(value: number): string {
   return text.replace(/-/g, "\u2212");
 }
 
-/** A short value for a small cell: two or three digits. */
+/** A short value for a small cell: two or three digits, without the zero before the point. */
 export function brief(value: number): string {
   const size = Math.abs(value);
   if (value === 0) return "0";
   const text = size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : size >= 0.005 ? value.toFixed(2) : value.toExponential(0);
-  return text.replace(/-/g, "\u2212");
+  return text.replace(/^(-?)0\./, "$1.").replace(/-/g, "\u2212");
 }
 
 /** A probability as per cent with one decimal. */

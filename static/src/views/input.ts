@@ -32,9 +32,8 @@ export class InputPanel {
     const upload = button("Upload a photo", () => { file.click(); }, { class: "upload" });
     this.seenFigure = h("figure", { class: "seen-figure", hidden: true }, this.seen, h("figcaption", {}, "As the network saw it"));
     for (const sample of SAMPLES) this.samples.append(sampleButton(sample, events.sample));
-    this.element = h("section", { class: "panel input" }, h("h2", {}, "Input"), this.pad.element,
+    this.element = h("section", { class: "panel input" }, h("h2", {}, "Input"), this.pad.element, this.samples,
       h("div", { class: "photo-row" }, h("div", {}, upload, file, h("p", { class: "dim" }, "or drop or paste one anywhere")), this.seenFigure),
-      this.samples,
       h("p", { class: "note dim", "data-keep-seconds": keepSeconds }, `What you draw or upload is kept on this server for at most ${duration(keepSeconds)}, and goes nowhere else.`));
     listenForPhotos(events.photo);
   }

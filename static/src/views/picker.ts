@@ -13,9 +13,9 @@ export class Picker {
     for (const model of models) {
       const known = model.weights.find((one) => one.id === model.default_weights);
       const card = h("button", { type: "button", class: "network", "data-model": model.id, "aria-pressed": "false" },
-        h("span", { class: "network-title" }, model.title), h("span", { class: "year" }, model.year === null ? "" : String(model.year)),
-        h("span", { class: "network-facts" }, `${large(model.parameters)} parameters · ${count(known?.classes ?? 0)} classes`),
-        h("span", { class: known?.trained === true ? "badge trained" : "badge" }, known?.trained === true ? "trained" : "not trained"));
+        h("span", { class: "network-title" }, model.title, h("span", { class: "year" }, model.year === null ? "" : ` ${model.year}`)),
+        h("span", { class: known?.trained === true ? "badge trained" : "badge" }, known?.trained === true ? "trained" : "not trained"),
+        h("span", { class: "network-facts" }, `${large(model.parameters)} parameters · ${count(known?.classes ?? 0)} classes`));
       card.addEventListener("click", () => { choose(model.id, model.default_weights); });
       this.networks.append(card);
     }
@@ -31,6 +31,5 @@ export class Picker {
     const select = h("select", { id: "weights", "data-model": model.id },
       ...model.weights.map((one) => h("option", { value: one.id, selected: one.id === weights.id }, `${one.title} (${count(one.classes)} classes${one.trained ? ", trained" : ""})`)));
     this.weights.replaceChildren(h("label", { for: "weights" }, "Weights"), select);
-    if (model.summary !== undefined && model.summary !== "") this.weights.append(h("p", { class: "dim" }, model.summary));
   }
 }

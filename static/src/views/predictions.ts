@@ -1,38 +1,46 @@
 /** What a network answers, as bars; and in plain words what the answer is worth. */
 
 import { h } from "../dom";
-import { count, percent } from "../data/number";
+import { count, large, percent } from "../data/number";
 import type { ModelDetail, Run, WeightsInfo } from "../data/wire";
 
 /** Up to this many classes are named one by one. */
 const NAMED = 20;
 
 export class Predictions {
-  readonly element = h("section", { class: "panel predictions" });
+  readonly element = h("section", { class: "answer" });
 
   show(model: ModelDetail, weights: WeightsInfo, run: Run | null): void {
     const trained = weights.trained;
     const heading = h("h2", {}, trained ? "Prediction" : "Output, not a prediction");
-    this.element.replaceChildren(heading);
+    const answer = h("div", { class: "predictions" }, heading);
+    this.element.replaceChildren(aboutModel(model), answer);
     this.element.dataset["trained"] = String(trained);
     if (run === null) {
-      this.element.append(h("p", { class: "note" }, `${weights.title} has no numbers that could be run: only the layer table is shown. Choose other weights to see maps.`));
+      answer.append(h("p", { class: "note" }, `${weights.title} has no numbers that could be run: only the layer table is shown. Choose other weights to see maps.`));
       return;
     }
-    if (!trained) this.element.append(h("p", { class: "note warning" }, "This network has not been trained. Its weights are random numbers, so these bars say nothing about the picture; the maps and the arithmetic are real."));
+    if (!trained) answer.append(h("p", { class: "note warning" }, "This network has not been trained. Its weights are random numbers, so these bars say nothing about the picture; the maps and the arithmetic are real."));
     const rows = run.predictions.map(({ label, probability, index }, rank) => {
       const bar = h("span", { class: "bar-fill" });
       bar.style.width = `${Math.max(probability * 100, 0.3)}%`;
       return h("li", { "data-label": label, "data-probability": probability, "data-index": index, class: rank === 0 && trained ? "first" : "" },
         h("span", { class: "label" }, label), h("span", { class: "bar-track" }, bar), h("span", { class: "share" }, percent(probability)));
     });
-    this.element.append(h("ol", { class: trained ? "bars" : "bars untrained", "aria-label": heading.textContent }, ...rows));
-    this.element.append(h("p", { class: "note", "data-classes": weights.classes }, classesWords(model, weights)));
+    answer.append(h("ol", { class: trained ? "bars" : "bars untrained", "aria-label": heading.textContent }, ...rows));
+    answer.append(h("p", { class: "note", "data-classes": weights.classes }, classesWords(model, weights)));
     const accuracy = weights.accuracy;
-    if (accuracy !== null) this.element.append(h("p", { class: "note" }, `Measured: ${(accuracy.top1 * 100).toFixed(2)} % of ${count(accuracy.images)} images of ${accuracy.dataset} right at the first guess.`));
+    if (accuracy !== null) answer.append(h("p", { class: "note" }, `Measured: ${(accuracy.top1 * 100).toFixed(2)} % of ${count(accuracy.images)} images of ${accuracy.dataset} right at the first guess.`));
     const total = run.elapsed_ms["total"];
-    if (total !== undefined) this.element.append(h("p", { class: "note dim" }, `Computed in ${total.toFixed(1)} ms.`));
+    if (total !== undefined) answer.append(h("p", { class: "note dim" }, `Computed in ${total.toFixed(1)} ms.`));
   }
+}
+
+/** Which network this is, in its manifest's words. */
+function aboutModel(model: ModelDetail): HTMLElement {
+  const year = model.year === null ? "" : ` ${model.year}`;
+  return h("div", { class: "about-model" }, h("h2", {}, model.title, h("span", { class: "dim" }, year)), h("p", {}, model.summary ?? ""),
+    h("p", { class: "note dim" }, `${count(model.parameters)} parameters · ${count(model.units)} units · ${large(model.multiply_adds)} multiply-adds an image`));
 }
 
 function classesWords(model: ModelDetail, weights: WeightsInfo): string {

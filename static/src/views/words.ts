@@ -34,8 +34,8 @@ const square = (size: readonly [number, number]): string => (size[0] === size[1]
 
 /** What a layer is: operator, kernel, stride, padding, groups and the activation inside. */
 export function layerWords(layer: Layer): string {
-  const parts = [NAMES[layer.op] ?? layer.op];
-  if (layer.kernel !== null && layer.op !== "full") parts[0] += ` ${pair(layer.kernel)}`;
+  const name = NAMES[layer.op] ?? layer.op;
+  const parts = [layer.kernel === null || layer.op === "full" ? name : `${name} ${pair(layer.kernel)}`];
   if (layer.stride !== null && layer.op !== "full") parts.push(`stride ${square(layer.stride)}`);
   if (layer.padding?.some((side) => side > 0)) {
     const [top, left, bottom, right] = layer.padding;
@@ -43,7 +43,7 @@ export function layerWords(layer: Layer): string {
     parts.push(even ? `padding ${top}` : `padding ${layer.padding.join(", ")} (top, left, bottom, right)`);
   }
   if (layer.groups !== null && layer.groups > 1 && layer.op === "conv") parts.push(`${layer.groups} groups`);
-  if (layer.activation) parts.push(`${layer.activation.replace("_", " ")} inside`);
+  if (layer.activation && !(layer.op in ACTIVATIONS)) parts.push(`${layer.activation.replace("_", " ")} inside`);
   if (layer.op === "concat" || layer.op === "add") parts.push(`of ${layer.inputs.join(", ")}`);
   return parts.join(", ");
 }
