@@ -51,6 +51,8 @@ def find_ink(grey: Array) -> Array:
     border = border_mask(grey.shape)
     grain = 3 * float(np.median(np.abs(difference[border])))  # about two standard deviations of the paper's noise
     ink = np.maximum(sign * difference - grain, 0)
+    if sign < 0:  # dark ink takes away a share of the light, and there is less to take in a shadow
+        ink = ink * (paper.max() / np.maximum(paper, 1))
     strongest = float(ink.max())
     if strongest < CONTRAST:
         return np.zeros_like(grey)
