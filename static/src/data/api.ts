@@ -52,7 +52,7 @@ export class Api {
 
   /** Runs an image through a network; the same image gives the same run. */
   createRun(model: string, weights: string, image: Blob): Promise<Run> {
-    const query = `weights=${segment(weights)}&top=10`;
+    const query = `weights=${segment(weights)}&top=5`;
     return this.json(`/models/${segment(model)}/runs?${query}`, {
       method: "POST",
       body: image,

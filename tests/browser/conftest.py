@@ -1,0 +1,107 @@
+"""A browser for the page's tests: Chromium as the system has it, every console error and foreign request noted."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from app.places import CHECKOUT
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WIDE = (1440, 900)
+NARROW = (390, 844)
+SETTLED = "body[data-busy='false']:not([data-run=''])"
+
+
+@dataclass
+class Visit:
+    """An open page, and what went wrong on it."""
+
+    page: Page
+    url: str
+    errors: list[str] = field(default_factory=list)
+
+    def go(self, fragment: str = "") -> None:
+        """Opens the page afresh and waits until the first run's maps are there and nothing moves any more."""
+        self.page.goto("about:blank")
+        self.page.goto(f"{self.url}/{fragment}")
+        self.settle()
+
+    def settle(self) -> None:
+        """Waits until no run is in progress, and none follows (a digit that draws itself takes 0.9 s)."""
+        self.page.wait_for_selector(SETTLED)
+        run = None
+        while run != (run := self.page.locator("body").get_attribute("data-run")):
+            self.page.wait_for_timeout(1200)
+            self.page.wait_for_selector(SETTLED)
+
+    def run(self) -> str:
+        """The id of the run that is shown."""
+        return self.page.locator("body").get_attribute("data-run") or ""
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium; its absence is a failure where CONVSCOPE_REQUIRE_BROWSER is set."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    missing = "no chromium on PATH" if path is None else None
+    if not (CHECKOUT / "static" / "dist" / "main.js").exists():
+        missing = "the page is not built: run `npm ci && npm run build` in static/"
+    if missing is not None:
+        if os.environ.get("CONVSCOPE_REQUIRE_BROWSER"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+Open = Callable[..., Visit]
+
+
+@pytest.fixture
+def visit(chromium: Browser, server: str) -> Iterator[Open]:
+    """Opens pages; when the test ends, no page may have logged an error or asked another host."""
+    visits: list[Visit] = []
+    contexts = []
+
+    def open_page(fragment: str = "", size: tuple[int, int] = WIDE, theme: str = "dark") -> Visit:
+        scheme = "light" if theme == "light" else "dark"
+        context = chromium.new_context(
+            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, reduced_motion="reduce"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        seen = Visit(page, server)
+        visits.append(seen)
+        host = urlsplit(server).netloc
+        page.on("pageerror", lambda error: seen.errors.append(f"error: {error}"))
+        page.on("console", lambda line: seen.errors.append(line.text) if line.type == "error" else None)
+        page.on(
+            "request",
+            lambda asked: (
+                seen.errors.append(f"another host: {asked.url}")
+                if asked.url.startswith("http") and urlsplit(asked.url).netloc != host
+                else None
+            ),
+        )
+        seen.go(fragment)
+        return seen
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [error for seen in visits for error in seen.errors] == []

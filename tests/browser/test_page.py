@@ -1,0 +1,209 @@
+"""The page as a reader uses it: draw, upload, enlarge, explain; its numbers against the API's."""
+
+import json
+import math
+
+import httpx
+import numpy as np
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.conftest import NARROW, Open, Visit
+from tests.conftest import MODELS
+
+pytestmark = pytest.mark.browser
+
+
+def models_with(api: httpx.Client, channels: int) -> list[str]:
+    listed = api.get("/api/v1/models").json()["models"]
+    return [model["id"] for model in listed if model["input"]["channels"] == channels]
+
+
+def shown_predictions(seen: Visit) -> list[tuple[str, float]]:
+    rows = seen.page.locator(".bars li").all()
+    return [(str(row.get_attribute("data-label")), float(str(row.get_attribute("data-probability")))) for row in rows]
+
+
+def answer(api: httpx.Client, run: str) -> list[tuple[str, float]]:
+    return [(one["label"], one["probability"]) for one in api.get(f"/api/v1/runs/{run}").json()["predictions"]]
+
+
+def number(place: Locator, name: str) -> float:
+    return float(str(place.get_attribute(name)))
+
+
+def test_it_opens_alive(visit: Open, api: httpx.Client) -> None:
+    seen = visit()
+    rows = seen.page.locator(".layer")
+    model = seen.page.locator(".layer-list").get_attribute("data-model")
+    table = api.get(f"/api/v1/models/{model}").json()
+    assert rows.count() == len(table["layers"])
+    assert table["input"]["channels"] == 1
+    for layer in table["layers"]:
+        row = seen.page.locator(f'.layer[data-layer="{layer["name"]}"]')
+        assert row.get_attribute("data-shape") == ",".join(str(size) for size in layer["shape"])
+        figures = api.get(f"/api/v1/runs/{seen.run()}/layers/{layer['name']}").json()
+        assert math.isclose(number(row, "data-min"), figures["min"], rel_tol=1e-5, abs_tol=1e-6)
+        assert math.isclose(number(row, "data-max"), figures["max"], rel_tol=1e-5, abs_tol=1e-6)
+    assert shown_predictions(seen) == answer(api, seen.run())
+
+
+def test_drawing_runs_live(visit: Open, api: httpx.Client) -> None:
+    seen = visit()
+    before = seen.run()
+    seen.page.get_by_role("button", name="Clear").click()
+    box = seen.page.locator("canvas.pad").bounding_box()
+    assert box is not None
+    mouse = seen.page.mouse
+    mouse.move(box["x"] + 60, box["y"] + 40)
+    mouse.down()
+    mouse.move(box["x"] + 62, box["y"] + 150, steps=8)
+    seen.page.wait_for_selector(f"body[data-busy='false']:not([data-run='{before}'])")  # before the pen is lifted
+    mouse.up()
+    seen.settle()
+    drawn = seen.run()
+    assert drawn != before
+    assert shown_predictions(seen) == answer(api, drawn)
+    mouse.move(box["x"] + 100, box["y"] + 40)
+    mouse.down()
+    mouse.move(box["x"] + 150, box["y"] + 40, steps=5)
+    mouse.up()
+    seen.settle()
+    assert seen.run() != drawn
+    seen.page.get_by_role("button", name="Undo").click()
+    seen.page.wait_for_selector(f"body[data-busy='false'][data-run='{drawn}']")  # the same picture is the same run
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_upload_goes_through_every_network(visit: Open, api: httpx.Client, photo: bytes, model: str) -> None:
+    seen = visit(f"#model={model}")
+    before = seen.run()
+    seen.page.set_input_files("#file", {"name": "photo.png", "mimeType": "image/png", "buffer": photo})
+    seen.page.wait_for_selector(f"body[data-busy='false']:not([data-run='{before}']):not([data-run=''])")
+    assert shown_predictions(seen) == answer(api, seen.run())
+    weights = next(one for one in api.get("/api/v1/models").json()["models"] if one["id"] == model)
+    chosen = next(one for one in weights["weights"] if one["id"] == weights["default_weights"])
+    if not chosen["trained"]:
+        expect(seen.page.locator(".predictions h2")).to_have_text("Output, not a prediction")
+        expect(seen.page.locator(".predictions .warning")).to_contain_text("has not been trained")
+    else:
+        expect(seen.page.locator(".predictions h2")).to_have_text("Prediction")
+    for label in api.get(f"/api/v1/models/{model}").json()["labels"]:
+        expect(seen.page.locator("[data-classes]")).to_contain_text(label)
+
+
+def test_what_is_no_image_is_said(visit: Open) -> None:
+    seen = visit()
+    seen.page.set_input_files("#file", {"name": "x.png", "mimeType": "image/png", "buffer": b"no image"})
+    expect(seen.page.locator("#alert")).to_be_visible()
+    expect(seen.page.locator("#alert")).not_to_be_empty()
+    seen.errors.clear()  # Chromium logs the 422 itself
+
+
+def test_a_click_enlarges_and_a_pixel_explains(visit: Open, api: httpx.Client) -> None:
+    seen = visit()
+    model = seen.page.locator(".layer-list").get_attribute("data-model")
+    layers = api.get(f"/api/v1/models/{model}").json()["layers"]
+    layer = next(one for one in layers if one["op"] == "conv" and len(one["shape"]) == 3)["name"]
+    seen.page.locator(f'.layer[data-layer="{layer}"] canvas').first.click(position={"x": 20, "y": 20})
+    enlarged = seen.page.locator(".enlarged canvas")
+    enlarged.click(position={"x": 100, "y": 130})
+    explanation = seen.page.locator(".explanation")
+    explanation.wait_for()
+    unit = str(explanation.get_attribute("data-unit"))
+    told = api.get(f"/api/v1/runs/{seen.run()}/layers/{layer}/units/{unit.replace(',', '/')}").json()
+    for name in ("value", "sum", "bias"):
+        assert number(explanation, f"data-{name}") == told[name]
+    assert explanation.get_attribute("data-sources") == str(len(told["sources"]))
+    expect(explanation.locator(".expression")).to_have_text(told["expression"])
+    block = explanation.locator(".source").first
+    source = next(one for one in told["sources"] if str(one["channel"]) == block.get_attribute("data-channel"))
+    patch, kernel, products = (
+        np.array([float(str(cell.get_attribute("data-value"))) for cell in grid.locator("span").all()])
+        for grid in block.locator(".matrix").all()
+    )
+    assert patch.tolist() == np.array(source["values"]).ravel().tolist()
+    assert kernel.tolist() == np.array(source["weights"]).ravel().tolist()
+    np.testing.assert_allclose(products, patch * kernel)
+    assert math.isclose(number(block, "data-total"), float((patch * kernel).sum()), rel_tol=1e-9, abs_tol=1e-12)
+
+
+def test_one_walks_back_to_the_pixels(visit: Open, api: httpx.Client) -> None:
+    model = models_with(api, 1)[0]
+    layers = api.get(f"/api/v1/models/{model}").json()["layers"]
+    seen = visit(f"#model={model}&layer={layers[-1]['name']}&unit=0")
+    for _ in range(len(layers)):
+        explanation = seen.page.locator(".explanation")
+        explanation.wait_for()
+        here = explanation.get_attribute("data-layer")
+        if here == layers[0]["name"]:
+            break
+        explanation.locator(".walk").first.click()
+        seen.page.wait_for_selector(f'.explanation:not([data-layer="{here}"])')
+    assert seen.page.locator(".explanation").get_attribute("data-layer") == layers[0]["name"]
+    seen.page.locator(".trail .walk").first.click()
+    seen.page.wait_for_selector(f'.explanation[data-layer="{layers[-1]["name"]}"]')
+
+
+def test_everything_by_keyboard(visit: Open, api: httpx.Client) -> None:
+    seen = visit()
+    keys = seen.page.keyboard
+    keys.press("?")
+    expect(seen.page.locator("dialog.help")).to_be_visible()
+    keys.press("Escape")
+    expect(seen.page.locator("dialog.help")).to_be_hidden()
+    canvas = seen.page.locator(".layer:nth-child(2) .maps canvas")
+    canvas.focus()
+    keys.press("ArrowRight")
+    assert canvas.get_attribute("aria-valuenow") == "1"
+    keys.press("Enter")
+    seen.page.locator(".enlarged canvas").focus()
+    keys.press("ArrowRight")
+    seen.page.locator(".explanation").wait_for()
+    keys.press("ArrowRight")
+    seen.page.wait_for_selector(".explanation[data-unit='1,0,1']")
+    keys.press("Escape")
+    expect(seen.page.locator("#inspector")).to_be_hidden()
+    keys.press("2")
+    second = api.get("/api/v1/models").json()["models"][1]["id"]
+    seen.page.wait_for_selector(f'.layer-list[data-model="{second}"]')
+
+
+def test_a_link_shows_the_same_again(visit: Open, api: httpx.Client) -> None:
+    model = models_with(api, 3)[0]
+    layer = next(
+        one["name"] for one in api.get(f"/api/v1/models/{model}").json()["layers"] if one["op"] == "max_pool"
+    )
+    first = visit(f"#model={model}&sample=golf-ball&layer={layer}&unit=1,2,3")
+    first.page.locator(".explanation").wait_for()
+    second = visit(first.page.url.split("/")[-1])
+    second.page.locator(".explanation").wait_for()
+    assert second.run() == first.run()
+    winner = second.page.locator(".matrix .winner").first
+    told = api.get(f"/api/v1/runs/{second.run()}/layers/{layer}/units/1/2/3").json()
+    assert number(winner, "data-value") == told["value"]
+
+
+def test_a_structure_shows_its_table_and_says_why_no_maps(visit: Open, api: httpx.Client) -> None:
+    seen = visit()
+    seen.page.select_option("#weights", "structure")
+    expect(seen.page.locator(".predictions .note")).to_contain_text("no numbers")
+    model = seen.page.locator(".layer-list").get_attribute("data-model")
+    table = api.get(f"/api/v1/models/{model}", params={"weights": "structure"}).json()
+    assert seen.page.locator(".layer").count() == len(table["layers"])
+
+
+@pytest.mark.parametrize("path", ["about", "docs"])
+def test_the_other_pages_come_without_errors(visit: Open, path: str) -> None:
+    seen = visit()
+    seen.page.goto(f"{seen.url}/{path}")
+    seen.page.wait_for_load_state("networkidle")
+    expect(seen.page.locator("h2, .opblock").first).to_be_visible()
+
+
+def test_nothing_is_wider_than_a_phone(visit: Open) -> None:
+    seen = visit(size=NARROW)
+    seen.page.locator(".layer:nth-child(2) .maps canvas").click(position={"x": 10, "y": 10})
+    seen.page.locator(".enlarged canvas").wait_for()
+    sizes = json.loads(str(seen.page.locator("html").evaluate("e => JSON.stringify([e.scrollWidth, e.clientWidth])")))
+    assert sizes[0] <= sizes[1]
