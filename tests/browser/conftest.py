@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -78,7 +79,7 @@ def visit(chromium: Browser, server: str) -> Iterator[Open]:
     contexts = []
 
     def open_page(fragment: str = "", size: tuple[int, int] = WIDE, theme: str = "dark") -> Visit:
-        scheme = "light" if theme == "light" else "dark"
+        scheme: Literal["light", "dark"] = "light" if theme == "light" else "dark"
         context = chromium.new_context(
             viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, reduced_motion="reduce"
         )

@@ -68,12 +68,12 @@ export function colourIndex(value: number, from: number, to: number): number {
   return index < 0 ? 0 : index > 255 ? 255 : index;
 }
 
-/** CSS colour of a value, and whether dark or light text can be read on it. */
+/** CSS colour of a value, and black or white for text on it: the one of the two with more contrast, always above 4.5. */
 export function cssColour(lut: Lut, value: number, from: number, to: number): { background: string; ink: string } {
   const rgba = lut[colourIndex(value, from, to)] ?? 0;
   const [red, green, blue] = [rgba & 255, (rgba >> 8) & 255, (rgba >> 16) & 255];
   const luminance = (0.2126 * linear(red)) + (0.7152 * linear(green)) + (0.0722 * linear(blue));
-  return { background: `rgb(${red}, ${green}, ${blue})`, ink: luminance > 0.18 ? "#0b0e12" : "#ffffff" };
+  return { background: `rgb(${red}, ${green}, ${blue})`, ink: luminance > 0.179 ? "#000000" : "#ffffff" };
 }
 
 /** Linear light of an sRGB channel (WCAG 2, relative luminance). */

@@ -98,7 +98,7 @@ function wayBack(explanation: Explanation, item: Contribution, options: Explanat
   const action = (): void => {
     options.walk(source.layer, unit);
   };
-  return button(label, action, { class: "walk", "data-walk": source.layer, title: `Go to ${source.layer} at ${unit.join(", ")}`, "aria-label": `Go back to ${source.layer}, unit ${unit.join(", ")}` });
+  return button(label, action, { class: "walk", "data-walk": source.layer, title: `Go to ${source.layer} at ${unit.join(", ")}` });
 }
 
 function unitName(explanation: Explanation, index: number, layer: string, options: ExplanationOptions): string {
