@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from app.graph import read_graph
 from onnx import helper
 
 from app.engine import Engine, choose_providers, class_probabilities, to_probabilities
 from app.errors import NetworkUnusable
+from app.graph import read_graph
 from tests.small_onnx import classifier
 
 
