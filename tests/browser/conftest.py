@@ -52,7 +52,7 @@ class Visit:
         return self.page.locator("body").get_attribute("data-run") or ""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """The system's Chromium; its absence is a failure where CONVSCOPE_REQUIRE_BROWSER is set."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
