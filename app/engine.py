@@ -1,7 +1,9 @@
 """Sessions: an input tensor in, every layer's activation out. onnxruntime does the arithmetic."""
 
+import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,13 @@ import onnxruntime as ort
 
 from app.errors import NetworkUnusable
 from app.graph import Graph
+from app.wanted import check_wanted
 
 Array = npt.NDArray[np.float32]
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+BATCH_BYTES, BATCH = 128 * 1024 * 1024, 32  # the most that one forward pass may hold: activations, and images
+
 NVIDIA_DEVICE = Path("/dev/nvidiactl")
 
 
@@ -109,6 +114,29 @@ class Engine:
         else:
             rows = np.stack([self._forward(one[None], names)[0].reshape(self.graph.batch, -1)[0] for one in tensors])
         return to_probabilities(rows, self.graph.output_is_probability)
+
+    def classify(self, tensors: Iterable[Array]) -> Iterator[Array]:
+        """Class probabilities of any number of inputs, in batches that hold a bounded amount of memory.
+
+        Args:
+            tensors: preprocessed inputs, float32 (C, H, W) each; taken as they are needed.
+
+        Yields:
+            float32 (B, classes) of B inputs at a time.
+
+        Raises:
+            Abandoned: nobody waits for the rest.
+        """
+        waiting = iter(tensors)
+        while batch := list(islice(waiting, self.batch)):
+            check_wanted()
+            yield self.probabilities(np.stack(batch))
+
+    @property
+    def batch(self) -> int:
+        """How many inputs go through the session at once, so that their activations stay under BATCH_BYTES."""
+        one = 4 * sum(math.prod(layer.shape) for layer in self.graph.layers)
+        return max(1, min(BATCH, BATCH_BYTES // one))
 
     def _forward(self, batch: Array, names: list[str]) -> list[npt.NDArray[Any]]:
         """Run (B, C, H, W) through the session; B is 1 where the graph's batch size is fixed."""

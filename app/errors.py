@@ -103,6 +103,10 @@ class WeightsNotReady(ConvscopeError):
 
     status, type, title = 409, "weights-not-ready", "The weights are not ready"
 
+    def __init__(self, detail: str, value: Any = None, retry_after: int | None = None, **extra: Any) -> None:
+        super().__init__(detail, value, **extra)
+        self.retry_after = retry_after  # seconds, where the weights are being made
+
 
 class NotExplainable(ConvscopeError):
     """The layer's operator has no unit explanation (its maps can still be seen)."""

@@ -18,14 +18,14 @@ from app.headers import SecurityHeaders
 from app.metrics import Measured
 from app.places import PAGE
 from app.proxy import HeadOfGet, PathPrefix
-from app.routes import layers, models, operations, pages, predictions, runs
+from app.routes import ensembles, layers, models, operations, pages, predictions, runs, saliency
 from app.service import Service
 from app.settings import Settings
 from app.version import VERSION
 
 log = logging.getLogger(__name__)
 
-ROUTERS = (models.router, predictions.router, runs.router, layers.router, operations.router, pages.router)
+ROUTERS = tuple(part.router for part in (models, predictions, ensembles, runs, layers, saliency, operations, pages))
 
 SWEEP_SECONDS = 60
 

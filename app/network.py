@@ -5,7 +5,7 @@ The service, the command line and notebooks all come through here: image -> tens
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +16,14 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 
+from app.crops import Crops
 from app.engine import Engine, class_probabilities
 from app.errors import ImageUndecodable, InvalidValue, NetworkUnusable, NotSupported, WeightsNotReady
 from app.explain import Explainer, Explanation
 from app.graph import Graph, Layer, count_nonzero, read_graph
 from app.imaging import Image, decode
-from app.manifest import Inline, Manifest, Packed, Seeded, Structure, Weights
-from app.preprocess import to_tensor
+from app.manifest import Inline, Manifest, Packed, PhotoPreprocessing, Seeded, Structure, Weights
+from app.preprocess import photo_to_tensors, to_tensor
 from app.weights import ensure, open_initializers
 
 Array = npt.NDArray[np.float32]
@@ -205,6 +206,7 @@ class Network:
                 f"The weights '{self.weights_id}' of {self.id} are not on this machine yet. They are made when the "
                 "service starts: wait for /readyz, or run `convscope models --prepare`.",
                 self.weights_id,
+                retry_after=1,
             )
 
     def filters(self, layer: str) -> Array:
@@ -227,9 +229,28 @@ class Network:
             )
         return tensor
 
-    def predict(self, image: Image, top: int = 5) -> tuple[Prediction, ...]:
-        """The `top` most probable classes of an image."""
-        return self.rank(self.engine.probabilities(self.tensor(image)[None])[0], top)
+    def tensors(self, image: Image, crops: Crops) -> Iterator[Array]:
+        """The network's inputs (C, H, W) for so many crops of an image, made one by one.
+
+        Raises:
+            NotSupported: a network of drawn digits, which are cut out and centred: there is nothing to crop.
+        """
+        how = self.weights.preprocessing
+        if crops is Crops.ONE:
+            return iter((self.tensor(image),))
+        if not isinstance(how, PhotoPreprocessing):
+            raise NotSupported(
+                f"{self.id} is shown the digit alone, cut out and centred; its corners and its mirror image are no "
+                "digits. Ask for crops=1.",
+                int(crops),
+                field="crops",
+            )
+        return photo_to_tensors(image.pixels, how, self.graph.input_shape[0], crops)
+
+    def predict(self, image: Image, top: int = 5, crops: Crops = Crops.ONE) -> tuple[Prediction, ...]:
+        """The `top` most probable classes of an image, by the mean of its crops' probabilities."""
+        rows = np.concatenate(list(self.engine.classify(self.tensors(image, crops))))  # (crops, classes)
+        return self.rank(rows.mean(axis=0), top)
 
     def run(self, source: Picture) -> Run:
         """One image through the network, every activation kept.

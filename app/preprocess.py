@@ -1,9 +1,12 @@
 """Image -> input tensor, as the manifest says, and back to the picture that the network saw."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from app.crops import Crops, boxes
 from app.digit import digit_field
 from app.errors import NetworkUnusable
 from app.manifest import DigitPreprocessing, PhotoPreprocessing, Preprocessing
@@ -55,35 +58,29 @@ def digit_to_tensor(pixels: Pixels, how: DigitPreprocessing, channels: int) -> T
 
 def photo_to_tensor(pixels: Pixels, how: PhotoPreprocessing, channels: int) -> Tensor:
     """Shorter side to `resize`, centre crop, colours in order, `(pixel * scale - mean) / std`."""
-    mean, std = statistics(how, channels)
-    cropped = resize_and_crop(Image.fromarray(pixels), how)
-    if how.color == "L" or channels == 1:
-        grey = np.asarray(cropped.convert("L"), dtype=np.float32)  # (H, W)
-        levels = np.broadcast_to(grey, (channels, *grey.shape))
-    else:
-        levels = np.asarray(cropped, dtype=np.float32).transpose(2, 0, 1)  # (3, H, W)
-        levels = levels[::-1] if how.color == "BGR" else levels
-    return np.ascontiguousarray((levels * np.float32(how.scale) - mean) / std, dtype=np.float32)
+    return next(photo_to_tensors(pixels, how, channels, Crops.ONE))
 
 
-def resize_and_crop(picture: Image.Image, how: PhotoPreprocessing) -> Image.Image:
-    """The centre crop of the resized picture, made in one step.
+def photo_to_tensors(pixels: Pixels, how: PhotoPreprocessing, channels: int, crops: Crops) -> Iterator[Tensor]:
+    """The inputs of as many crops, float32 (C, H, W) each, made one by one; a crop and its mirror follow one another.
 
-    Only what the crop shows is computed, so a picture 1 pixel wide and 10,000 high costs no more than any other. A
-    crop larger than the resized picture would reach outside it; the picture is then enlarged to the crop instead.
+    Raises:
+        NetworkUnusable: `mean` or `std` fit no input of so many channels.
     """
-    height, width = how.crop
-    factor = max(how.resize / min(picture.size), width / picture.width, height / picture.height)
-    resized = (max(width, round(picture.width * factor)), max(height, round(picture.height * factor)))
-    left, top = (resized[0] - width) // 2, (resized[1] - height) // 2
-    across, down = picture.width / resized[0], picture.height / resized[1]  # source pixels per resized pixel
-    box = (
-        left * across,
-        top * down,
-        min((left + width) * across, picture.width),
-        min((top + height) * down, picture.height),
-    )
-    return picture.resize((width, height), RESAMPLING[how.interpolation], box=box)
+    mean, std = statistics(how, channels)
+    picture, size = Image.fromarray(pixels), (how.crop[1], how.crop[0])
+    for box in boxes(picture.size, how, crops):
+        cropped = picture.resize(size, RESAMPLING[how.interpolation], box=box)
+        if how.color == "L" or channels == 1:
+            grey = np.asarray(cropped.convert("L"), dtype=np.float32)  # (H, W)
+            levels = np.broadcast_to(grey, (channels, *grey.shape))
+        else:
+            levels = np.asarray(cropped, dtype=np.float32).transpose(2, 0, 1)  # (3, H, W)
+            levels = levels[::-1] if how.color == "BGR" else levels
+        tensor = np.ascontiguousarray((levels * np.float32(how.scale) - mean) / std, dtype=np.float32)
+        yield tensor
+        if crops is not Crops.ONE:
+            yield np.ascontiguousarray(tensor[:, :, ::-1])
 
 
 def statistics(how: PhotoPreprocessing, channels: int) -> tuple[Tensor, Tensor]:

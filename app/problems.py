@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import ConvscopeError, NotReady, Overloaded
+from app.errors import ConvscopeError
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +94,9 @@ async def answer_own(request: Request, error: Exception) -> Response:
     """One of our own errors."""
     assert isinstance(error, ConvscopeError)
     headers = {}
-    if isinstance(error, Overloaded | NotReady):
-        headers["Retry-After"] = str(error.retry_after)
+    retry_after = getattr(error, "retry_after", None)
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
     elif error.status >= 500:
         log.error("%s %s: %s", request.method, request.url.path, error.detail)
     return problem(
@@ -140,7 +141,7 @@ def range_of(error: Mapping[str, Any]) -> str | None:
             return f"{context['ge']} or more"
         case "less_than_equal":
             return f"{context['le']} or less"
-        case "literal_error":
+        case "literal_error" | "enum":
             return str(context["expected"])
         case "string_pattern_mismatch":
             return f"of the form {context['pattern']}"

@@ -7,16 +7,17 @@ else is derived: cached under a byte budget, computed again when it fell out.
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from app.catalog import Catalog
+from app.crops import Crops
 from app.engine import class_probabilities
 from app.errors import RunNotFound
-from app.imaging import decode
+from app.imaging import Image, decode
 from app.network import Network, Prediction
 from app.settings import Settings
 from app.stores import Activations, DerivedCache, Elapsed, Record, RecordStore
@@ -38,14 +39,20 @@ class Outcome:
     elapsed: Elapsed
 
 
-def make_id(network: Network, image_sha256: str) -> str:
+def make_id(network: Network, image_sha256: str, crops: Crops = Crops.ONE) -> str:
     """The id of a run: 40 hexadecimal digits of a digest over everything its numbers depend on."""
-    parts = [image_sha256, network.id, network.weights_id, network.digest, PRECISION, network.engine_version]
+    parts = [image_sha256, network.id, network.weights_id, network.digest, PRECISION, network.engine_version, crops]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
 
 def compute(
-    network: Network, data: bytes, max_pixels: int, started: float | None = None, *, keep: bool = True
+    network: Network,
+    data: bytes,
+    max_pixels: int,
+    started: float | None = None,
+    crops: Crops = Crops.ONE,
+    *,
+    keep: bool = True,
 ) -> Outcome:
     """Decode, preprocess, run: bytes -> image -> tensor -> activations.
 
@@ -54,32 +61,72 @@ def compute(
         data: an encoded image.
         max_pixels: limit on its pixels.
         started: `time.perf_counter()` when the work was asked for; now, when None.
+        crops: how many crops' probabilities are averaged; the activations are those of the centre crop.
         keep: whether to give every layer's activation, or the probabilities alone, which takes less memory.
 
     Raises:
         ImageUndecodable, ImageTooLarge, MediaTypeUnsupported: the bytes.
+        NotSupported: a network that is not shown crops.
         WeightsNotReady: the network has no numbers here.
+        Abandoned: nobody waits for it any more.
     """
     started = time.perf_counter() if started is None else started
-    engine = network.engine
+    _ = network.engine  # loading it is no part of the decoding
     begun = time.perf_counter()
     image = decode(data, max_pixels)
     decoded = time.perf_counter()
-    tensor = network.tensor(image)  # (C, H, W)
-    preprocessed = time.perf_counter()
-    if keep:
-        activations = engine.run(tensor)
+    return _classify(network, image, crops, keep, started, decoded - begun)
+
+
+def _classify(network: Network, image: Image, crops: Crops, keep: bool, started: float, decoding: float) -> Outcome:
+    """The part of `compute` behind the decoding, which took `decoding` seconds."""
+    preprocessing = 0.0
+
+    def timed(tensors: Iterator[Array]) -> Iterator[Array]:
+        nonlocal preprocessing
+        while True:
+            begun = time.perf_counter()
+            tensor = next(tensors, None)
+            preprocessing += time.perf_counter() - begun
+            if tensor is None:
+                return
+            yield tensor
+
+    begun = time.perf_counter()
+    activations: Activations = {}
+    if keep and crops is Crops.ONE:
+        (tensor,) = timed(network.tensors(image, crops))  # (C, H, W)
+        activations = network.engine.run(tensor)
         probabilities = class_probabilities(network.graph, activations)
     else:
-        activations, probabilities = {}, engine.probabilities(tensor[None])[0]
+        rows = np.concatenate(list(network.engine.classify(timed(network.tensors(image, crops)))))  # (crops, classes)
+        probabilities = rows.mean(axis=0)
+        if keep:
+            activations = network.engine.run(network.tensor(image))
     done = time.perf_counter()
     elapsed = Elapsed(
-        decode=1000 * (decoded - begun),
-        preprocess=1000 * (preprocessed - decoded),
-        inference=1000 * (done - preprocessed),
+        decode=1000 * decoding,
+        preprocess=1000 * preprocessing,
+        inference=1000 * (done - begun - preprocessing),
         total=1000 * (done - started),
     )
     return Outcome(image.sha256, image.width, image.height, activations, probabilities, elapsed)
+
+
+def compute_ensemble(
+    networks: Sequence[Network], data: bytes, max_pixels: int, started: float, crops: Crops
+) -> list[Outcome]:
+    """One image, decoded once, through several networks one after the other.
+
+    Raises:
+        as `compute` does.
+    """
+    for network in networks:
+        _ = network.engine
+    begun = time.perf_counter()
+    image = decode(data, max_pixels)
+    decoding = time.perf_counter() - begun
+    return [_classify(network, image, crops, False, started, decoding) for network in networks]
 
 
 class Runs:
@@ -90,24 +137,27 @@ class Runs:
         self.derived = DerivedCache(settings.cache_bytes)
         self.records = RecordStore(settings.runs_bytes, settings.run_ttl_seconds, clock, self.derived.remove)
 
-    def create(self, network: Network, data: bytes, top: int, started: float | None = None) -> tuple[Record, bool]:
+    def create(
+        self, network: Network, data: bytes, top: int, started: float | None = None, crops: Crops = Crops.ONE
+    ) -> tuple[Record, bool]:
         """The run of an image, and whether it is new. Nothing is kept when anything fails.
 
         Raises:
             as `compute` does.
         """
         network.require_numbers()
-        run = make_id(network, hashlib.sha256(data).hexdigest())
+        run = make_id(network, hashlib.sha256(data).hexdigest(), crops)
         known = self.records.find(run)
         if known is not None:
             return self._renewed(known), False
-        outcome = compute(network, data, self.max_pixels, started)
+        outcome = compute(network, data, self.max_pixels, started, crops)
         now = self.records.clock()
         record = Record(
             id=run,
             model=network.id,
             weights=network.weights_id,
             precision=PRECISION,
+            crops=int(crops),
             image=data,
             sha256=outcome.sha256,
             width=outcome.width,

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from app.crops import Crops
 from app.maps import CHANNELS_LENGTH, CHANNELS_PATTERN, Scale
+from app.saliency import Method
 
 Shape = Annotated[list[int], Field(description="[C, H, W], or [N] of a vector.", examples=[[96, 55, 55]])]
 Pair = Annotated[list[int], Field(min_length=2, max_length=2)]
@@ -130,9 +132,22 @@ class PredictionsOut(Wire):
 
     model: str = Field(examples=["alexnet"])
     weights: str = Field(examples=["imagenette"])
+    trained: bool = Field(examples=[False], description="False: the numbers are random, so this is no prediction.")
     precision: str = Field(examples=["fp32"])
     crops: int = Field(examples=[1])
     predictions: list[PredictionOut] = Field(description="Most probable first.")
+    elapsed_ms: ElapsedOut
+
+
+class EnsembleOut(Wire):
+    """The mean of several networks' probabilities, and what each of them says."""
+
+    models: list[str] = Field(examples=[["googlenet", "resnet34"]])
+    trained: bool = Field(examples=[False], description="Whether every member's numbers were learned.")
+    precision: str = Field(examples=["fp32"])
+    crops: int = Field(examples=[1])
+    predictions: list[PredictionOut] = Field(description="By the mean of the members' probabilities.")
+    members: list[PredictionsOut]
     elapsed_ms: ElapsedOut
 
 
@@ -158,7 +173,9 @@ class RunOut(Wire):
     id: str = Field(examples=["5d41402abc4b2a76b9719d911017c592ae1f03c2"])
     model: str = Field(examples=["alexnet"])
     weights: str = Field(examples=["imagenette"])
+    trained: bool = Field(examples=[False], description="False: the numbers are random, so this is no prediction.")
     precision: str = Field(examples=["fp32"])
+    crops: int = Field(examples=[1], description="Crops averaged for the predictions; the layers are the centre's.")
     image: ImageOut
     predictions: list[PredictionOut] = Field(description="Most probable first.")
     elapsed_ms: ElapsedOut
@@ -265,10 +282,42 @@ class PredictQuery(WeightsQuery):
     """What to do with an image."""
 
     precision: Literal["fp32"] = Field("fp32", description="Arithmetic of the network.", examples=["fp32"])
-    crops: int = Field(
-        1, ge=1, le=1, description="Crops of the image whose probabilities are averaged.", examples=[1]
+    crops: Crops | Literal[""] = Field(
+        Crops.ONE,
+        description="Crops of the image whose probabilities are averaged: the centre; 10 (Krizhevsky et al. 2012); "
+        "144 (Szegedy et al. 2014).",
+        examples=[1],
     )
     top: int = Field(5, ge=1, le=1_000_000, description="How many classes to answer; all when more.", examples=[5])
+
+    @property
+    def how_many(self) -> Crops:
+        """The crops; one where `?crops=` is left empty."""
+        return self.crops or Crops.ONE
+
+
+class EnsembleQuery(PredictQuery):
+    """Which networks answer together."""
+
+    models: str = Field(
+        min_length=1,
+        max_length=1000,
+        description="Ids of the networks, comma separated; they must share their classes.",
+        examples=["googlenet,resnet34"],
+    )
+
+
+class SaliencyQuery(NoQuery):
+    """Where the network looked, by which method and for which class."""
+
+    method: Method | Literal[""] = Field(
+        "occlusion",
+        description="cam (Zhou et al. 2016), grad_cam (Selvaraju et al. 2017), occlusion (Zeiler and Fergus 2014).",
+        examples=["occlusion"],
+    )
+    index: Annotated[int, Field(ge=0, le=1_000_000)] | Literal[""] | None = Field(
+        None, alias="class", description="Index of the class; the most probable one when left out.", examples=[0]
+    )
 
 
 class MapsQuery(NoQuery):

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
@@ -11,10 +11,12 @@ import numpy.typing as npt
 from fastapi import Depends, Request
 
 from app.catalog import Catalog
+from app.crops import Crops
 from app.graph import Layer
 from app.metrics import Metrics
 from app.network import Network
-from app.runs import Outcome, Runs, compute
+from app.runs import Outcome, Runs, compute, compute_ensemble
+from app.saliency import Method, saliency
 from app.settings import Settings
 from app.stores import Activations, Record
 from app.workers import Workers
@@ -54,30 +56,48 @@ class Service:
         self.workers = Workers(settings.concurrency, settings.queue)
         self.metrics = Metrics(self.runs, self.workers)
 
-    async def predict(self, network: Network, data: bytes) -> Outcome:
+    async def predict(self, network: Network, data: bytes, crops: Crops) -> Outcome:
         """One image through a network, nothing kept.
 
         Raises:
             ImageUndecodable, ImageTooLarge, MediaTypeUnsupported: the bytes.
+            NotSupported: a network that is not shown crops.
             Overloaded: more work than the server holds.
         """
         started = time.perf_counter()
         outcome = await self.workers.infer(
-            lambda: compute(network, data, self.settings.max_pixels, started, keep=False)
+            lambda: compute(network, data, self.settings.max_pixels, started, crops, keep=False), [network.id]
         )
         self.metrics.inference.labels(network.id).observe(outcome.elapsed.inference / 1000)
         return outcome
 
-    async def create(self, network: Network, data: bytes, top: int) -> tuple[Record, bool]:
+    async def predict_together(self, networks: Sequence[Network], data: bytes, crops: Crops) -> list[Outcome]:
+        """One image through several networks, nothing kept.
+
+        Raises:
+            as `predict` does.
+        """
+        started = time.perf_counter()
+        outcomes = await self.workers.infer(
+            lambda: compute_ensemble(networks, data, self.settings.max_pixels, started, crops),
+            [network.id for network in networks],
+        )
+        for network, outcome in zip(networks, outcomes, strict=True):
+            self.metrics.inference.labels(network.id).observe(outcome.elapsed.inference / 1000)
+        return outcomes
+
+    async def create(self, network: Network, data: bytes, top: int, crops: Crops) -> tuple[Record, bool]:
         """The run of an image, and whether it is new; the same image posted twice at once is computed once.
 
         Raises:
             as `predict` does.
         """
         started = time.perf_counter()
-        key = f"create {network.id} {network.weights_id} {hashlib.sha256(data).hexdigest()}"
+        key = f"create {network.id} {network.weights_id} {crops} {hashlib.sha256(data).hexdigest()}"
         joining = self.workers.is_running(key)
-        record, created = await self.workers.infer(lambda: self.runs.create(network, data, top, started), key=key)
+        record, created = await self.workers.infer(
+            lambda: self.runs.create(network, data, top, started, crops), [network.id], key
+        )
         created = created and not joining
         if created:
             self.metrics.inference.labels(network.id).observe(record.elapsed.inference / 1000)
@@ -93,8 +113,26 @@ class Service:
         record = self.runs.record(run)
         activations = self.runs.cached(record)
         if activations is None:
-            activations = await self.workers.infer(lambda: self.runs.recompute(record), key=f"open {run}")
+            activations = await self.workers.infer(lambda: self.runs.recompute(record), [record.model], f"open {run}")
         return OpenRun(record, self.runs.network(record), activations)
+
+    async def attend(self, opened: OpenRun, method: Method, index: int) -> Array:
+        """Where the network looked for one class, (H, W) at input size; computed once while it is kept.
+
+        Raises:
+            NotSupported: a method that this network cannot do.
+            Overloaded: more work than the server holds.
+        """
+        run, network = opened.record.id, opened.network
+        key = f"{run}/saliency {method} {index}"
+        kept = self.runs.derived.find(key)
+        if kept is not None:
+            return kept[method]
+        heat = await self.workers.infer(
+            lambda: saliency(network, opened.activations, method, index), [network.id], key
+        )
+        self.runs.derived.put(key, {method: heat})
+        return heat
 
     async def look(self, work: Callable[[], T]) -> T:
         """Something short, off the event loop."""

@@ -31,6 +31,7 @@ class Record:
     model: str
     weights: str
     precision: str
+    crops: int  # whose probabilities were averaged; the activations are the centre crop's
     image: bytes  # as uploaded
     sha256: str  # of `image`
     width: int  # pixels, after orientation
@@ -141,9 +142,10 @@ class DerivedCache:
                 self._drop(next(iter(self._entries)))
 
     def remove(self, run: str) -> None:
-        """Forget a run's activations."""
+        """Forget a run's activations, and whatever else was kept under its name and a slash."""
         with self._lock:
-            self._drop(run)
+            for key in [key for key in self._entries if key == run or key.startswith(f"{run}/")]:
+                self._drop(key)
 
     def _drop(self, run: str) -> None:
         entry = self._entries.pop(run, None)

@@ -1,71 +1,129 @@
-"""Work off the event loop: inference with a bounded queue, drawing beside it."""
+"""Work off the event loop: inference with a bounded queue for each network, drawing beside it."""
 
 import asyncio
-from collections.abc import Callable
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
 from app.engine import available_cores
 from app.errors import Overloaded
+from app.wanted import ABANDONED
 
 T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class Job:
+    """One inference, the networks in whose queues it counts, and how many requests wait for it."""
+
+    networks: Collection[str]
+    task: "asyncio.Task[Any] | None" = None
+    waiting: int = 0
+    started: bool = False
+    abandoned: threading.Event = field(default_factory=threading.Event)
 
 
 class Workers:
     """Threads for what would block the event loop.
 
-    Inferences run `concurrency` at a time; `queue` more may wait and the next is refused. Requests for the same thing
-    wait for one computation of it.
+    Inferences run `concurrency` at a time; for each network `queue` more may wait and the next is refused. Requests
+    for the same thing wait for one computation of it. Work that nobody waits for any more leaves the queue at once,
+    and stops at its next step when it runs.
     """
 
     def __init__(self, concurrency: int, queue: int) -> None:
         self.concurrency, self.queue = concurrency, queue
         self._places = CapacityLimiter(concurrency)
         self._drawing = CapacityLimiter(available_cores() + 2)
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._shared: dict[str, asyncio.Task[Any]] = {}
+        self._jobs: set[Job] = set()
+        self._shared: dict[str, Job] = {}
+        self._held: Counter[str] = Counter()  # network -> its inferences that run or wait
+        self.refused = 0
 
     @property
     def pending(self) -> int:
         """Inferences running or waiting."""
-        return len(self._tasks)
+        return len(self._jobs)
+
+    @property
+    def running(self) -> int:
+        """Inferences running."""
+        return sum(job.started for job in self._jobs)
+
+    def pending_of(self, network: str) -> int:
+        """Inferences of a network, running or waiting."""
+        return self._held[network]
 
     def is_running(self, key: str) -> bool:
         """Whether an inference under that key runs or waits."""
         return key in self._shared
 
-    async def infer(self, work: Callable[[], T], key: str | None = None) -> T:
+    def require_room(self, networks: Collection[str]) -> None:
+        """Raises Overloaded where a network has no place left for one more inference."""
+        for network in networks:
+            if self._held[network] >= self.concurrency + self.queue:
+                self.refused += 1
+                raise Overloaded(
+                    f"{self.concurrency} inferences run and {self.queue} wait, which is all this server holds"
+                    f"{f' for {network}' if network else ''}. Ask again in a second, or raise CONVSCOPE_QUEUE.",
+                    retry_after=1,
+                )
+
+    async def infer(self, work: Callable[[], T], networks: Collection[str] = ("",), key: str | None = None) -> T:
         """Run an inference in a thread. With a `key`, everybody who asks while it runs gets the one result.
 
         Raises:
-            Overloaded: `concurrency` run and `queue` wait already.
+            Overloaded: one of the `networks` has `queue` inferences waiting already.
         """
-        task: asyncio.Task[T] | None = self._shared.get(key) if key is not None else None
-        if task is None:
-            if len(self._tasks) >= self.concurrency + self.queue:
-                raise Overloaded(
-                    f"{self.concurrency} inferences run and {self.queue} wait, which is all this server holds. "
-                    "Ask again in a second, or raise CONVSCOPE_QUEUE.",
-                    retry_after=1,
-                )
-            task = asyncio.create_task(self._in_thread(work))
-            self._tasks.add(task)
-            task.add_done_callback(self._finish)
-            if key is not None:
-                self._shared[key] = task
-                task.add_done_callback(lambda _: self._shared.pop(key, None))
-        # shielded: a client that goes away must not take the result from the others who wait for it
-        return await asyncio.shield(task)
+        job = self._shared.get(key) if key is not None else None
+        if job is None or job.abandoned.is_set():
+            self.require_room(networks)
+            job = self._start(work, networks, key)
+        assert job.task is not None
+        job.waiting += 1
+        try:
+            # shielded: a client that goes away must not take the result from the others who wait for it
+            result: T = await asyncio.shield(job.task)
+        finally:
+            job.waiting -= 1
+            if job.waiting == 0 and not job.task.done():
+                job.abandoned.set()
+                if not job.started:
+                    job.task.cancel()
+        return result
 
     async def draw(self, work: Callable[[], T]) -> T:
         """Run something short (encoding, reading a table) in a thread."""
         return await to_thread.run_sync(work, limiter=self._drawing)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await to_thread.run_sync(work, limiter=self._places)
+    def _start(self, work: Callable[[], T], networks: Collection[str], key: str | None) -> Job:
+        job = Job(networks)
 
-    def _finish(self, task: "asyncio.Task[Any]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # seen here, so that asyncio does not complain when nobody is left to see it
+        def run() -> T:
+            ABANDONED.set(job.abandoned)
+            return work()
+
+        async def take_place() -> T:
+            async with self._places:
+                job.started = True
+                return await to_thread.run_sync(run, limiter=CapacityLimiter(1))
+
+        def finish(task: "asyncio.Task[Any]") -> None:
+            self._jobs.discard(job)
+            self._held.subtract(networks)
+            if key is not None and self._shared.get(key) is job:
+                del self._shared[key]
+            if not task.cancelled():
+                task.exception()  # seen here, so that asyncio does not complain when nobody is left to see it
+
+        job.task = asyncio.create_task(take_place())
+        self._jobs.add(job)
+        self._held.update(networks)
+        if key is not None:
+            self._shared[key] = job
+        job.task.add_done_callback(finish)
+        return job

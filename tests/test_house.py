@@ -15,14 +15,15 @@ from app.settings import Settings
 
 # The rooms of app/, from the ground up. A module imports from its own room (without a cycle) and from those before.
 ROOMS = {
-    "ground": "errors places settings version manifest",
-    "pictures": "digit imaging maps png preprocess uploads",
+    "ground": "errors places settings version manifest wanted",
+    "pictures": "crops digit imaging maps png preprocess uploads",
     "graph": "arithmetic constants figures graph groups layer nodes numbers operations patterns reader tensors views",
     "explanations": "explain expression parameters sources",
     "engine": "weights engine network catalog",
-    "service": "headers metrics problems proxy runs schemas service stores workers",
-    "routes": "routes routes.answers routes.bodies routes.layers routes.models routes.operations routes.pages "
-    "routes.predictions routes.runs",
+    "saliency": "cam occlusion saliency",
+    "service": "clients headers metrics problems proxy runs schemas service stores workers",
+    "routes": "routes routes.answers routes.bodies routes.ensembles routes.layers routes.models routes.operations "
+    "routes.pages routes.predictions routes.runs routes.saliency",
     "doors": "main verbs cli",
 }
 ROOM_OF = {f"app.{module}": room for room, modules in ROOMS.items() for module in modules.split()} | {"app": "doors"}

@@ -44,6 +44,7 @@ def test_not_ready_until_the_weights_are_prepared(
             for model in waiting:
                 answer = client.post(f"/api/v1/models/{model}/runs", content=b"x")
                 problem_of(answer, 409, "weights-not-ready")
+                assert int(answer.headers["retry-after"]) >= 1
         finally:
             gate.set()
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from app.catalog import Catalog
+from app.crops import Crops
 from app.engine import Engine
 from app.errors import ImageUndecodable, RunNotFound, WeightsNotReady
-from app.manifest import Structure
+from app.manifest import PhotoPreprocessing, Structure
 from app.network import Network
 from app.runs import Runs, make_id
 from app.service import Service
@@ -30,7 +31,7 @@ def record(name: str, size: int = 100, expires: float = 2000) -> Record:
     nothing = Elapsed(0, 0, 0, 0)
     image = bytes(size - 4)
     probabilities = np.zeros(1, np.float32)
-    return Record(name, "m", "w", "fp32", image, "", 1, 1, probabilities, 5, nothing, 1000, expires)
+    return Record(name, "m", "w", "fp32", 1, image, "", 1, 1, probabilities, 5, nothing, 1000, expires)
 
 
 @pytest.fixture
@@ -110,7 +111,8 @@ def test_the_cache_counts_real_bytes_and_drops_the_least_recently_used() -> None
     assert [name for name in "abc" if cache.find(name) is not None] == ["a", "c"]
     cache.put("d", {"x": np.zeros(1000, np.float32)})  # never fits: nothing else has to go for it
     assert cache.nbytes == 900
-    cache.remove("a")
+    cache.put("a/heat", {"x": np.zeros(10, np.float32)})
+    cache.remove("a")  # and what was derived from it
     assert cache.nbytes == 500
     assert (cache.hits, cache.misses) == (3, 1)
 
@@ -127,6 +129,22 @@ def test_an_id_depends_on_everything_its_numbers_depend_on(catalog: Catalog, net
 
 
 # --- making and finding ----------------------------------------------------------------------------------
+
+
+def test_other_crops_are_another_run_with_the_same_layers(catalog: Catalog, make_settings: MakeSettings) -> None:
+    photos = [
+        one for one in catalog.networks if one.ready and isinstance(one.weights.preprocessing, PhotoPreprocessing)
+    ]
+    network = min(photos, key=lambda one: one.graph.multiply_adds)
+    runs, image = Runs(catalog, make_settings()), encode(draw_scene())
+    one, _ = runs.create(network, image, 5)
+    ten, created = runs.create(network, image, 5, crops=Crops.TEN)
+    assert created and one.id != ten.id
+    assert not np.array_equal(one.probabilities, ten.probabilities)
+    first, second = runs.cached(one), runs.cached(ten)
+    assert first is not None and second is not None
+    for name, numbers in first.items():
+        np.testing.assert_array_equal(second[name], numbers)
 
 
 def test_the_same_image_is_the_same_run(catalog: Catalog, network: Network, make_settings: MakeSettings) -> None:
@@ -217,7 +235,7 @@ def test_many_requests_for_an_evicted_run_compute_it_once(
 
     async def scenario() -> None:
         image = encode(draw_scene())
-        posted = await asyncio.gather(*(service.create(network, image, 5) for _ in range(8)))
+        posted = await asyncio.gather(*(service.create(network, image, 5, Crops.ONE) for _ in range(8)))
         assert count == 1
         assert [created for _, created in posted].count(True) == 1
         run = posted[0][0].id

@@ -2,10 +2,12 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 
 from app.errors import Overloaded
+from app.wanted import check_wanted
 from app.workers import Workers
 
 
@@ -58,6 +60,50 @@ def test_who_asks_for_the_same_waits_for_one_computation() -> None:
         assert results[1:] == [1] * 19
         assert not workers.is_running("one")
         assert await workers.infer(work, key="one") == 2
+
+    asyncio.run(scenario())
+
+
+def test_each_network_has_its_own_queue() -> None:
+    async def scenario() -> None:
+        workers, gate = Workers(concurrency=1, queue=1), threading.Event()
+        asked = [asyncio.create_task(workers.infer(lambda: gate.wait(10), ["a"])) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        with pytest.raises(Overloaded, match="for a"):
+            await workers.infer(lambda: None, ["b", "a"])
+        other = asyncio.create_task(workers.infer(lambda: 7, ["b"]))
+        await asyncio.sleep(0.05)
+        assert (workers.pending_of("a"), workers.pending_of("b"), workers.running) == (2, 1, 1)
+        gate.set()
+        assert await asyncio.gather(*asked, other) == [True, True, 7]
+        assert (workers.pending, workers.pending_of("a"), workers.refused) == (0, 0, 1)
+
+    asyncio.run(scenario())
+
+
+def test_who_leaves_frees_the_place() -> None:
+    async def scenario() -> None:
+        workers, entered, steps = Workers(concurrency=1, queue=1), threading.Event(), 0
+
+        def work() -> None:
+            nonlocal steps
+            entered.set()
+            for _ in range(1000):
+                check_wanted()
+                steps += 1
+                time.sleep(0.01)
+
+        running = asyncio.create_task(workers.infer(work))
+        waiting = asyncio.create_task(workers.infer(work))
+        assert await asyncio.to_thread(entered.wait, 10)
+        assert workers.pending == 2
+        waiting.cancel()  # leaves the queue at once
+        await asyncio.sleep(0.02)
+        assert workers.pending == 1
+        running.cancel()  # stops at its next step
+        assert await workers.infer(lambda: 7) == 7
+        assert workers.pending == 0
+        assert steps < 100
 
     asyncio.run(scenario())
 

@@ -4,16 +4,30 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
+from app.network import Network
 from app.problems import documented
 from app.routes.answers import ModelId
 from app.routes.bodies import IMAGE_BODY, REFUSALS
 from app.routes.runs import elapsed_out, prediction_out
-from app.runs import PRECISION
+from app.runs import PRECISION, Outcome
 from app.schemas import PredictionsOut, PredictQuery
 from app.service import Desk
 from app.uploads import read_upload
 
 router = APIRouter(prefix="/api/v1/models", tags=["predictions"])
+
+
+def predictions_out(network: Network, outcome: Outcome, query: PredictQuery) -> PredictionsOut:
+    """A network's predictions as answered."""
+    return PredictionsOut(
+        model=network.id,
+        weights=network.weights_id,
+        trained=network.trained,
+        precision=PRECISION,
+        crops=query.how_many,
+        predictions=[prediction_out(one) for one in network.rank(outcome.probabilities, query.top)],
+        elapsed_ms=elapsed_out(outcome.elapsed),
+    )
 
 
 @router.post("/{model}/predictions", responses=documented(*REFUSALS), openapi_extra=IMAGE_BODY)
@@ -23,13 +37,7 @@ async def predict(
     """What a network takes an image for."""
     network = service.catalog.network(model, query.weights)
     network.require_numbers()
+    service.workers.require_room([network.id])
     data = await read_upload(request, service.settings.max_body_bytes)
-    outcome = await service.predict(network, data)
-    return PredictionsOut(
-        model=network.id,
-        weights=network.weights_id,
-        precision=PRECISION,
-        crops=query.crops,
-        predictions=[prediction_out(one) for one in network.rank(outcome.probabilities, query.top)],
-        elapsed_ms=elapsed_out(outcome.elapsed),
-    )
+    outcome = await service.predict(network, data, query.how_many)
+    return predictions_out(network, outcome, query)

@@ -62,7 +62,9 @@ def run_out(service: Service, record: Record, top: int) -> RunOut:
         id=record.id,
         model=record.model,
         weights=record.weights,
+        trained=network.trained,
         precision=record.precision,
+        crops=record.crops,
         image=ImageOut(width=record.width, height=record.height, sha256=record.sha256),
         predictions=[prediction_out(one) for one in service.runs.predictions(record, top)],
         elapsed_ms=elapsed_out(record.elapsed),
@@ -83,8 +85,9 @@ async def create_run(
     """Run an image through a network and keep every layer; the same image again is the same run."""
     network = service.catalog.network(model, query.weights)
     network.require_numbers()
+    service.workers.require_room([network.id])
     data = await read_upload(request, service.settings.max_body_bytes)
-    record, created = await service.create(network, data, query.top)
+    record, created = await service.create(network, data, query.top, query.how_many)
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/api/v1/runs/{record.id}"
     return run_out(service, record, query.top)

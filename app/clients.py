@@ -1,0 +1,74 @@
+"""Clients that go away or stop reading hold nothing, as ASGI middleware."""
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger(__name__)
+
+NOTHING_MORE: Message = {"type": "http.request", "body": b"", "more_body": False}
+GONE: Message = {"type": "http.disconnect"}
+
+
+class Clients:
+    """Cancels a request whose client is gone, or takes no byte of the answer for `send_seconds`."""
+
+    def __init__(self, app: ASGIApp, send_seconds: float) -> None:
+        self.app, self.send_seconds = app, send_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on beside a watch over its connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        body_read, gone, told = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        if not has_body(scope):
+            body_read.set()
+
+        async def receive_body() -> Message:
+            """The body's messages, then word of the client's going; only one of the two waits for the server."""
+            if not has_body(scope) and not gone.is_set() and not told.is_set():
+                told.set()
+                return NOTHING_MORE
+            if body_read.is_set():
+                await gone.wait()
+                return GONE
+            message = await receive()
+            if not message.get("more_body", False):
+                body_read.set()
+            return message
+
+        async def watch() -> None:
+            await body_read.wait()
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            gone.set()
+
+        async def send_in_time(message: Message) -> None:
+            try:
+                async with asyncio.timeout(self.send_seconds):
+                    await send(message)
+            except TimeoutError:
+                log.warning("%s %s: the client stopped reading.", scope["method"], scope["path"])
+                raise asyncio.CancelledError from None
+
+        async def answer() -> None:
+            await self.app(scope, receive_body, send_in_time)
+
+        answering = asyncio.create_task(answer())
+        watching = asyncio.create_task(watch())
+        try:
+            await asyncio.wait({answering, watching}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (watching, answering):
+                task.cancel()
+        with suppress(asyncio.CancelledError):
+            await answering
+
+
+def has_body(scope: Scope) -> bool:
+    """Whether a request says that a body follows its head (RFC 9112, section 6)."""
+    headers = dict(scope["headers"])
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"

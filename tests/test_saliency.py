@@ -1,0 +1,162 @@
+"""Where networks look: class activation maps against the logit, occlusion against forward passes, over HTTP."""
+
+import io
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.cam import class_activation_map, find_tail, gradient_class_activation_map
+from app.catalog import Catalog
+from app.errors import NotSupported
+from app.graph import read_graph
+from app.imaging import decode
+from app.network import Network
+from app.occlusion import PATCHES, places
+from app.parameters import Parameters
+from app.saliency import saliency
+from tests.conftest import every_model, post_run, problem_of
+from tests.small_onnx import classifier
+
+
+def has_tail(network: Network) -> bool:
+    try:
+        find_tail(network.graph)
+    except NotSupported:
+        return False
+    return True
+
+
+def pooled(catalog: Catalog) -> list[Network]:
+    """The networks that end in a global average pool and one full layer."""
+    networks = [catalog.network(manifest.id) for manifest in catalog.models]
+    return [network for network in networks if has_tail(network)]
+
+
+def test_the_graph_tells_who_has_class_activation_maps(catalog: Catalog) -> None:
+    found = pooled(catalog)
+    assert found
+    for network in (catalog.network(manifest.id) for manifest in catalog.models):
+        ops = [layer.op for layer in network.graph.layers]
+        assert (network in found) is ("global_average_pool" in ops and ops.count("full") == 1), network.id
+    with pytest.raises(NotSupported, match="occlusion"):
+        find_tail(read_graph(classifier()))
+
+
+def test_the_mean_of_a_class_activation_map_is_the_logit(catalog: Catalog, photo: bytes) -> None:
+    for network in pooled(catalog):
+        run = network.run(photo)
+        graph = network.graph
+        assert graph.logits is not None
+        logits = run.activations[graph.logits.name].reshape(-1)
+        parameters = Parameters(graph, network.initializers)
+        biases = parameters.biases(find_tail(graph).full)
+        for index in range(graph.classes):
+            cam = class_activation_map(graph, parameters, run.activations, index)
+            assert cam.shape == find_tail(graph).maps.shape[1:]
+            assert cam.mean(dtype=np.float64) + biases[index] == pytest.approx(logits[index], abs=1e-3)
+            gradient = gradient_class_activation_map(graph, parameters, run.activations, index)
+            np.testing.assert_allclose(gradient, np.maximum(cam, 0) / cam.size, rtol=1e-6)
+            assert saliency(network, run.activations, "cam", index).shape == graph.input_shape[1:]
+
+
+def test_grad_cam_weights_are_the_gradients_of_the_logit(catalog: Catalog, photo: bytes) -> None:
+    """By differences: nudging one cell of a map moves the logit by w_k / Z, through the layers behind it."""
+    network = pooled(catalog)[0]
+    run, tail = network.run(photo), find_tail(network.graph)
+    weights = network.filters(tail.full.name)
+    maps = run.activations[tail.maps.name].astype(np.float64)
+    cells = maps[0].size
+
+    def logit(moved: np.typing.NDArray[np.float64], index: int) -> float:
+        return float(weights[index].astype(np.float64) @ moved.mean(axis=(1, 2)))
+
+    for k in (0, len(maps) // 2, len(maps) - 1):
+        moved = maps.copy()
+        moved[k, 1, 2] += 1
+        assert logit(moved, 3) - logit(maps, 3) == pytest.approx(weights[3, k] / cells, abs=1e-9)
+
+
+@pytest.mark.parametrize(("size", "patch"), [(224, 32), (10, 3), (5, 5), (7, 1)])
+def test_patches_cover_every_pixel(size: int, patch: int) -> None:
+    starts = places(size, patch)
+    covered = {pixel for start in starts for pixel in range(start, start + patch)}
+    assert covered == set(range(size))
+    assert len(set(starts)) == len(starts)
+
+
+def test_occlusion_is_the_fall_of_the_probability(catalog: Catalog, digit: bytes) -> None:
+    network = min((one for one in catalog.networks if one.ready), key=lambda one: one.graph.multiply_adds)
+    tensor = network.tensor(decode(digit, 10**6))
+    activations = network.engine.run(tensor)
+    index = network.predict(decode(digit, 10**6), 2)[1].index  # the first is certain, whatever is covered
+    heat = saliency(network, activations, "occlusion", index)
+    assert heat.shape == tensor.shape[1:] and heat.dtype == np.float32
+    patch = round(min(tensor.shape[1:]) / PATCHES)
+
+    def fall(top: int, left: int) -> float:
+        hidden = tensor.copy()
+        hidden[:, top : top + patch, left : left + patch] = tensor.min()  # paper
+        whole, covered = network.engine.probabilities(np.stack([tensor, hidden]))[:, index]
+        return float(whole - covered)
+
+    height, width = tensor.shape[1:]
+    for y, x in ((0, 0), (height // 2, width // 2), (height - 1, 3)):
+        tops = [top for top in places(height, patch) if top <= y < top + patch]
+        lefts = [left for left in places(width, patch) if left <= x < left + patch]
+        mean = np.mean([fall(top, left) for top in tops for left in lefts])
+        assert heat[y, x] == pytest.approx(mean, abs=1e-6)
+
+
+# --- over HTTP ------------------------------------------------------------------------------------------------
+
+
+def array_of(client: httpx.Client, path: str) -> np.typing.NDArray[Any]:
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    array: np.typing.NDArray[Any] = np.load(io.BytesIO(answer.content))
+    return array
+
+
+@every_model
+def test_maps_have_the_inputs_size_or_say_why_not(
+    api: httpx.Client, catalog: Catalog, model: str, photo: bytes
+) -> None:
+    run = post_run(api, model, photo)
+    path, size = f"/api/v1/runs/{run['id']}", catalog.network(model).graph.input_shape[1:]
+    for method in ("cam", "grad_cam"):
+        url = f"{path}/saliency.npy?method={method}"
+        if not has_tail(catalog.network(model)):
+            problem = problem_of(api.get(url), 409, "not-supported")
+            assert "occlusion" in problem["detail"]
+            continue
+        heat = array_of(api, url)
+        assert heat.shape == size and heat.dtype == np.float32
+        answer = api.get(f"{path}/saliency.png?method={method}&class=")
+        assert answer.headers["saliency-class"] == str(run["predictions"][0]["index"])
+        with Image.open(io.BytesIO(answer.content)) as picture:
+            levels = np.asarray(picture, dtype=np.float64)
+        assert levels.shape == size
+        span = heat.max() - heat.min()
+        np.testing.assert_allclose(levels, (heat - heat.min()) / span * 255, atol=0.51)
+        other = array_of(api, f"{url}&class={(run['predictions'][0]['index'] + 1) % 10}")
+        assert not np.array_equal(other, heat)
+
+
+def test_occlusion_over_http_is_kept_and_cacheable(api: httpx.Client, catalog: Catalog, digit: bytes) -> None:
+    model = catalog.models[0].id
+    run = post_run(api, model, digit)
+    url = f"/api/v1/runs/{run['id']}/saliency.npy?method=occlusion"
+    first = api.get(url)
+    assert first.status_code == 200 and "immutable" in first.headers["cache-control"]
+    network = catalog.network(model)
+    expected = saliency(network, network.run(digit).activations, "occlusion", run["predictions"][0]["index"])
+    np.testing.assert_allclose(np.load(io.BytesIO(first.content)), expected, atol=1e-6)
+    assert api.get(url, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
+    assert problem_of(api.get(f"{url}&class=10"), 404, "unit-not-found")["value"] == 10
+    problem = problem_of(api.get(f"/api/v1/runs/{run['id']}/saliency.png?method=guess"), 422, "invalid-value")
+    assert problem["field"] == "method" and "occlusion" in problem["range"]
+    assert api.delete(f"/api/v1/runs/{run['id']}").status_code == 204
+    problem_of(api.get(url), 404, "run-not-found")
