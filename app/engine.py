@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -137,6 +137,34 @@ class Engine:
         """How many inputs go through the session at once, so that their activations stay under BATCH_BYTES."""
         one = 4 * sum(math.prod(layer.shape) for layer in self.graph.layers)
         return max(1, min(BATCH, BATCH_BYTES // one))
+
+    def layers(self, tensors: Array, names: Sequence[str]) -> dict[str, Array]:
+        """Some layers' activations of a batch, computed in parts that hold a bounded amount of memory.
+
+        Args:
+            tensors: preprocessed inputs, float32 (B, C, H, W).
+            names: of the layers.
+
+        Returns:
+            Layer name -> float32 (B, C, H, W) or (B, N).
+
+        Raises:
+            Abandoned: nobody waits for it any more.
+        """
+        step = self.batch if self.graph.batch is None else 1
+        rows: dict[str, list[Array]] = {name: [] for name in names}
+        computed = [layer for name in names if (layer := self.graph.layer(name)).op != "input"]
+        for start in range(0, len(tensors), step):
+            check_wanted()
+            part = tensors[start : start + step]
+            arrays = self._forward(part, [layer.tensor for layer in computed]) if computed else []
+            for layer, array in zip(computed, arrays, strict=True):
+                stored = (*layer.shape[1:], layer.shape[0]) if layer.channels_last else layer.shape
+                some = array.reshape(-1, *stored)[: len(part)]
+                rows[layer.name].append(some.transpose(0, 3, 1, 2) if layer.channels_last else some)
+            if self.graph.layers[0].name in rows:
+                rows[self.graph.layers[0].name].append(part)
+        return {name: np.ascontiguousarray(np.concatenate(parts), np.float32) for name, parts in rows.items()}
 
     def _forward(self, batch: Array, names: list[str]) -> list[npt.NDArray[Any]]:
         """Run (B, C, H, W) through the session; B is 1 where the graph's batch size is fixed."""

@@ -18,14 +18,16 @@ from app.headers import SecurityHeaders
 from app.metrics import Measured
 from app.places import PAGE
 from app.proxy import HeadOfGet, PathPrefix
-from app.routes import ensembles, layers, models, operations, pages, predictions, runs, saliency
+from app.routes import ensembles, inference, layers, models, operations, pages, predictions, runs, saliency
 from app.service import Service
 from app.settings import Settings
 from app.version import VERSION
 
 log = logging.getLogger(__name__)
 
-ROUTERS = tuple(part.router for part in (models, predictions, ensembles, runs, layers, saliency, operations, pages))
+ROUTERS = tuple(
+    part.router for part in (models, predictions, ensembles, runs, layers, saliency, inference, operations, pages)
+)
 
 SWEEP_SECONDS = 60
 
@@ -105,5 +107,11 @@ def describe(app: FastAPI) -> dict[str, Any]:
         )
         schema = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         document["components"]["schemas"]["Problem"] = schema
+        for path, methods in document["paths"].items():
+            if path.startswith("/v2"):  # the framework's own, which this protocol answers with 400
+                for operation in methods.values():
+                    operation["responses"].pop("422", None)
+        for name in ("HTTPValidationError", "ValidationError"):
+            document["components"]["schemas"].pop(name, None)
         app.openapi_schema = document
     return app.openapi_schema

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -21,6 +21,7 @@ MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:convscope:problem:"
 
 
+Answer = Callable[[Request, Exception], Awaitable[Response]]
 Responses = dict[int | str, dict[str, Any]]  # of a route, for the OpenAPI document
 
 
@@ -84,10 +85,30 @@ def problem(
 def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     """Answer every exception of the app with a problem document; `routes` tell what a 405 would have allowed."""
     app.state.routes = routes
-    app.add_exception_handler(ConvscopeError, answer_own)
-    app.add_exception_handler(RequestValidationError, answer_invalid)
-    app.add_exception_handler(HTTPException, answer_framework)
+    app.add_exception_handler(ConvscopeError, told(answer_own))
+    app.add_exception_handler(RequestValidationError, told(answer_invalid))
+    app.add_exception_handler(HTTPException, told(answer_framework))
     app.add_middleware(Unforeseen)
+
+
+def told(answer: Answer) -> Answer:
+    """The same answer, which under /v2 is told as the Open Inference Protocol does: `{"error": "..."}`."""
+
+    async def tell(request: Request, error: Exception) -> Response:
+        return in_protocol(request.scope, await answer(request, error))
+
+    return tell
+
+
+def in_protocol(scope: Scope, answer: Response) -> Response:
+    """A problem document as it is; under /v2 its detail alone, and 400 for what is 422 elsewhere."""
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    if path != "/v2" and not path.startswith("/v2/"):
+        return answer
+    kept = {name: value for name, value in answer.headers.items() if name in ("retry-after", "allow")}
+    error = json.dumps({"error": json.loads(bytes(answer.body))["detail"]})
+    status = 400 if answer.status_code == 422 else answer.status_code
+    return Response(error, status, media_type="application/json", headers={"Cache-Control": "no-store", **kept})
 
 
 async def answer_own(request: Request, error: Exception) -> Response:
@@ -210,4 +231,5 @@ class Unforeseen:
                 raise
             log.exception("%s %s failed", scope["method"], scope["path"])
             detail = "The server failed to answer; its log says why. Please report it with what you asked."
-            await problem(500, "internal", "Something went wrong", detail, {})(scope, receive, send)
+            answer = in_protocol(scope, problem(500, "internal", "Something went wrong", detail, {}))
+            await answer(scope, receive, send)

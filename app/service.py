@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 
 from app.catalog import Catalog
 from app.crops import Crops
+from app.engine import to_probabilities
 from app.graph import Layer
 from app.metrics import Metrics
 from app.network import Network
@@ -133,6 +134,30 @@ class Service:
         )
         self.runs.derived.put(key, {method: heat})
         return heat
+
+    async def infer(self, network: Network, tensors: Array, names: Sequence[str]) -> dict[str, Array]:
+        """Preprocessed inputs (B, C, H, W) through a network: output name -> (B, C, H, W) or (B, N).
+
+        A name that is no layer's stands for the probabilities.
+
+        Raises:
+            Overloaded: more work than the server holds.
+        """
+        graph = network.graph
+        layers = [name if name in graph.by_name else graph.output.name for name in names]
+
+        def work() -> dict[str, Array]:
+            found = network.engine.layers(tensors, list(dict.fromkeys(layers)))
+            answer: dict[str, Array] = {}
+            for name, layer in zip(names, layers, strict=True):
+                if name == layer:
+                    answer[name] = found[layer]
+                else:
+                    rows = found[layer].reshape(len(tensors), -1)  # (B, classes)
+                    answer[name] = to_probabilities(rows, graph.output_is_probability)
+            return answer
+
+        return await self.workers.infer(work, [network.id])
 
     async def look(self, work: Callable[[], T]) -> T:
         """Something short, off the event loop."""

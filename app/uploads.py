@@ -55,6 +55,22 @@ async def read_upload(request: Request, limit: int) -> bytes:
         raise ImageUndecodable("The upload ended before its last byte. Send it again.") from error
 
 
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body, whatever it is.
+
+    Raises:
+        BodyTooLarge: more than `limit` bytes, by Content-Length or while reading.
+        InvalidValue: the body ended early.
+    """
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > limit:
+        raise too_large(int(length), limit)
+    try:
+        return b"".join([chunk async for chunk in bounded(request, limit)])
+    except ClientDisconnect as error:
+        raise InvalidValue("The body ended before its last byte. Send it again.", None, field="body") from error
+
+
 def check_media_type(media_type: str) -> None:
     """Raises MediaTypeUnsupported for a declared type that no image read here has; none declared is fine."""
     if media_type in HEIC_TYPES:

@@ -21,9 +21,9 @@ ROOMS = {
     "explanations": "explain expression parameters sources",
     "engine": "weights engine network catalog",
     "saliency": "cam occlusion saliency",
-    "service": "clients headers metrics problems proxy runs schemas service stores workers",
-    "routes": "routes routes.answers routes.bodies routes.ensembles routes.layers routes.models routes.operations "
-    "routes.pages routes.predictions routes.runs routes.saliency",
+    "service": "clients headers metrics problems proxy runs schemas service stores tensor_protocol workers",
+    "routes": "routes routes.answers routes.bodies routes.ensembles routes.inference routes.layers routes.models "
+    "routes.operations routes.pages routes.predictions routes.runs routes.saliency",
     "doors": "main verbs cli",
 }
 ROOM_OF = {f"app.{module}": room for room, modules in ROOMS.items() for module in modules.split()} | {"app": "doors"}

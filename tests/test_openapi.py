@@ -61,14 +61,16 @@ def test_every_parameter_has_an_example_and_a_description(document: dict[str, An
 def test_every_operation_tells_its_errors_as_problems(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         assert operation["description"], name
-        assert "422" in operation["responses"], name
+        protocol = "/v2" in name  # the Open Inference Protocol tells errors its own way
+        assert ("400" if protocol else "422") in operation["responses"], name
         for status, response in operation["responses"].items():
             if int(status) >= 400:
-                assert list(response["content"]) == ["application/problem+json"], (name, status)
+                kind = "application/json" if protocol else "application/problem+json"
+                assert list(response["content"]) == [kind], (name, status)
 
 
 def test_bodies_are_images_raw_or_in_a_form(document: dict[str, Any]) -> None:
-    posts = [operation for name, operation in operations(document) if name.startswith("POST")]
+    posts = [operation for name, operation in operations(document) if name.startswith("POST /api")]
     assert len(posts) == 3
     for operation in posts:
         content = operation["requestBody"]["content"]
@@ -84,6 +86,13 @@ SCHEMA = schemathesis.openapi.from_dict(create_app(Settings(provider="cpu")).ope
 EXAMPLES = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+def ask(case: "schemathesis.Case[Any]", server: str) -> None:
+    """Call and check. That a tensor has the network's shape is beyond what a schema can say."""
+    shaped = case.operation.path.endswith("/infer")
+    excluded: Any = [schemathesis.checks.CHECKS.get_one("positive_data_acceptance")] if shaped else []
+    with_few_crops(case).call_and_validate(base_url=server, excluded_checks=excluded)
+
+
 def with_few_crops(case: "schemathesis.Case[Any]") -> "schemathesis.Case[Any]":
     """144 forward passes a request are tested elsewhere."""
     if str(case.query.get("crops")) in ("10", "144"):
@@ -94,7 +103,7 @@ def with_few_crops(case: "schemathesis.Case[Any]") -> "schemathesis.Case[Any]":
 @SCHEMA.parametrize()
 @EXAMPLES
 def test_any_request_is_answered_as_documented(case: "schemathesis.Case[Any]", server: str) -> None:
-    with_few_crops(case).call_and_validate(base_url=server)
+    ask(case, server)
 
 
 @SCHEMA.parametrize()
@@ -107,4 +116,4 @@ def test_requests_about_what_is_there_are_answered_as_documented(
     conv = next(layer["name"] for layer in run["layers"] if layer["op"] == "conv")
     there = {"model": run["model"], "run": run["id"], "layer": conv}
     case.path_parameters = {name: there.get(name, value) for name, value in case.path_parameters.items()}
-    with_few_crops(case).call_and_validate(base_url=server)
+    ask(case, server)

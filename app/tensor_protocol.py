@@ -1,0 +1,155 @@
+"""The Open Inference Protocol's bodies (version 2, REST, with the binary tensor data extension): read and written.
+
+Source: KServe, "Open Inference Protocol (V2)" and "Binary Tensor Data Extension". A body is a JSON object; where the
+header Inference-Header-Content-Length says how long that is, the tensors' raw little-endian numbers follow it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.errors import InvalidValue
+
+Array = npt.NDArray[np.float32]
+
+DATATYPE = "FP32"
+JSON_BYTES = 64 * 1024 * 1024  # of numbers; as text they are three times that
+
+
+class Part(BaseModel):
+    """Base of the request's parts; parameters of other extensions are passed over, as the protocol allows."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    parameters: dict[str, Any] = Field(default_factory=dict, examples=[{"binary_data": True}])
+
+
+class InputTensor(Part):
+    """One input; `data` is flat or nested, and absent where the numbers follow the JSON."""
+
+    name: str = Field(examples=["input"])
+    shape: list[int] = Field(examples=[[1, 1, 32, 32]])
+    datatype: str = Field(examples=[DATATYPE])
+    data: list[Any] | None = Field(None, examples=[[0.5]])
+
+
+class WantedOutput(Part):
+    """An output that is asked for by name."""
+
+    name: str = Field(examples=["conv1_1"])
+
+
+class InferRequest(Part):
+    """What a client asks."""
+
+    id: str | None = Field(None, examples=["42"])
+    inputs: list[InputTensor] = Field(min_length=1, max_length=1)
+    outputs: list[WantedOutput] | None = Field(None, description="Layers by name; the probabilities when left out.")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request with its numbers."""
+
+    request: InferRequest
+    tensor: Array  # of the shape that the request gives
+
+    def wants_binary(self, name: str) -> bool:
+        """Whether an output is to follow the JSON as raw numbers."""
+        for one in self.request.outputs or ():
+            if one.name == name and "binary_data" in one.parameters:
+                return bool(one.parameters["binary_data"])
+        return bool(self.request.parameters.get("binary_data_output", False))
+
+
+def read_request(body: bytes, header_length: str | None) -> Asked:
+    """The request in a body; `header_length` is what Inference-Header-Content-Length says.
+
+    Raises:
+        InvalidValue: no such request, or sizes that do not agree.
+    """
+    length = len(body)
+    if header_length is not None:
+        if not header_length.isascii() or not header_length.isdigit() or int(header_length) > length:
+            raise InvalidValue(
+                f"Inference-Header-Content-Length is {header_length[:40]!r}; the body has {length} bytes.",
+                header_length[:40],
+                field="Inference-Header-Content-Length",
+            )
+        length = int(header_length)
+    try:
+        request = InferRequest.model_validate(orjson.loads(body[:length]))
+    except orjson.JSONDecodeError as error:
+        raise InvalidValue(f"The request is not JSON: {error}.", None, field="body") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InvalidValue(f"The request is wrong at '{where}': {first['msg']}.", None, field=where) from error
+    return Asked(request, _numbers(request.inputs[0], body[length:]))
+
+
+def _numbers(given: InputTensor, raw: bytes) -> Array:
+    """The input's numbers, from the JSON or from what follows it."""
+    if given.datatype != DATATYPE:
+        raise InvalidValue(f"The input's datatype is {given.datatype}; it must be {DATATYPE}.", given.datatype)
+    if any(size < 0 for size in given.shape):
+        raise InvalidValue(f"The input's shape {given.shape} has a negative size.", given.shape, field="shape")
+    count, size = math.prod(given.shape), given.parameters.get("binary_data_size")
+    if size is not None:
+        if given.data is not None or size != len(raw) or size != 4 * count:
+            raise InvalidValue(
+                f"binary_data_size is {size}; {len(raw)} bytes follow the JSON, the shape {given.shape} takes "
+                f"{4 * count}, and `data` must be left out.",
+                size,
+                field="binary_data_size",
+            )
+        return np.frombuffer(raw, "<f4").astype(np.float32, copy=False).reshape(given.shape)
+    if raw:
+        raise InvalidValue(f"{len(raw)} bytes follow the JSON, and no input has binary_data_size.", len(raw))
+    try:
+        numbers = np.asarray(given.data if given.data is not None else [], dtype=np.float32).reshape(-1)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InvalidValue("The input's data are not numbers, flat or nested evenly.", None, field="data") from error
+    if numbers.size != count:
+        raise InvalidValue(
+            f"The input's data hold {numbers.size} numbers; the shape {given.shape} takes {count}.", numbers.size
+        )
+    return numbers.reshape(given.shape)
+
+
+def write_answer(
+    asked: Asked, outputs: Mapping[str, Array], about: Mapping[str, Any]
+) -> tuple[Sequence[bytes | memoryview], int | None]:
+    """The answer's body in pieces, and the length of its JSON where raw numbers follow.
+
+    Raises:
+        InvalidValue: more numbers as JSON than an answer may hold.
+    """
+    binary = {name for name in outputs if asked.wants_binary(name)}
+    as_text = sum(array.nbytes for name, array in outputs.items() if name not in binary)
+    if as_text > JSON_BYTES:
+        raise InvalidValue(
+            f"The outputs hold {as_text} bytes, and an answer in JSON at most {JSON_BYTES}. Ask for binary_data.",
+            as_text,
+            field="outputs",
+        )
+    told: list[dict[str, Any]] = []
+    raw: list[memoryview] = []
+    for name, array in outputs.items():
+        one: dict[str, Any] = {"name": name, "datatype": DATATYPE, "shape": list(array.shape)}
+        if name in binary:
+            numbers = np.ascontiguousarray(array, dtype="<f4")
+            one["parameters"] = {"binary_data_size": numbers.nbytes}
+            raw.append(numbers.reshape(-1).view(np.uint8).data)
+        else:
+            one["data"] = np.ascontiguousarray(array).reshape(-1)
+        told.append(one)
+    document = {**about, **({"id": asked.request.id} if asked.request.id is not None else {}), "outputs": told}
+    head = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    return [head, *raw], len(head) if binary else None
