@@ -6,6 +6,8 @@ from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.errors import UploadTooSlow
+
 log = logging.getLogger(__name__)
 
 NOTHING_MORE: Message = {"type": "http.request", "body": b"", "more_body": False}
@@ -13,10 +15,13 @@ GONE: Message = {"type": "http.disconnect"}
 
 
 class Clients:
-    """Cancels a request whose client is gone, or takes no byte of the answer for `send_seconds`."""
+    """Cancels a request whose client is gone, or takes no byte of the answer for `send_seconds`.
 
-    def __init__(self, app: ASGIApp, send_seconds: float) -> None:
-        self.app, self.send_seconds = app, send_seconds
+    A body that is not there after `body_seconds` is UploadTooSlow for whoever reads it.
+    """
+
+    def __init__(self, app: ASGIApp, body_seconds: float, send_seconds: float) -> None:
+        self.app, self.body_seconds, self.send_seconds = app, body_seconds, send_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on beside a watch over its connection."""
@@ -24,6 +29,7 @@ class Clients:
             await self.app(scope, receive, send)
             return
         body_read, gone, told = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        deadline = asyncio.get_running_loop().time() + self.body_seconds
         if not has_body(scope):
             body_read.set()
 
@@ -35,7 +41,15 @@ class Clients:
             if body_read.is_set():
                 await gone.wait()
                 return GONE
-            message = await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise UploadTooSlow(
+                    f"The body was not there {self.body_seconds} seconds after the head. Send a smaller file, or "
+                    "raise CONVSCOPE_BODY_SECONDS.",
+                    self.body_seconds,
+                ) from None
             if not message.get("more_body", False):
                 body_read.set()
             return message

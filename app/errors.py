@@ -44,6 +44,12 @@ class BodyTooLarge(ConvscopeError):
     status, type, title = 413, "body-too-large", "The request body is too large"
 
 
+class UploadTooSlow(ConvscopeError):
+    """The request's body took longer than the limit."""
+
+    status, type, title = 408, "upload-too-slow", "The body came too slowly"
+
+
 class MediaTypeUnsupported(ConvscopeError):
     """A declared media type that is no image this service reads."""
 

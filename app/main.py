@@ -13,6 +13,7 @@ from fastapi.staticfiles import StaticFiles
 
 from app import problems
 from app.catalog import Catalog
+from app.clients import Clients
 from app.errors import ConvscopeError
 from app.headers import SecurityHeaders
 from app.metrics import Measured
@@ -62,6 +63,7 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
         log.warning("The page is not built: %s is missing. Run `make page`; the REST API works without it.", PAGE)
     problems.install(app, [route for router in ROUTERS for route in router.routes])
     # the last one added is the first to see a request
+    app.add_middleware(Clients, body_seconds=settings.body_seconds, send_seconds=settings.send_seconds)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(HeadOfGet)
     app.add_middleware(Measured, metrics=service.metrics)

@@ -59,7 +59,7 @@ class Measured:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        status, started = 500, time.perf_counter()
+        status, started = 499, time.perf_counter()  # 499: the client went before it was answered
 
         async def watch(message: Message) -> None:
             nonlocal status
@@ -69,6 +69,9 @@ class Measured:
 
         try:
             await self.app(scope, receive, watch)
+        except Exception:
+            status = 500
+            raise
         finally:
             route = getattr(scope.get("route"), "path", "unrouted")
             self.metrics.requests.labels(scope["method"], route, str(status)).inc()

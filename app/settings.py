@@ -33,7 +33,14 @@ class Settings(BaseSettings):
     run_ttl_seconds: int = Field(24 * 3600, ge=1, description="How long a run and its upload are kept, in seconds.")
     threads: int = Field(0, ge=0, description="Threads of one inference; 0 takes every core.")
     concurrency: int = Field(2, ge=1, description="Inferences at the same time.")
-    queue: int = Field(64, ge=0, description="Inferences that may wait for a place; more are answered 503.")
+    queue: int = Field(
+        64, ge=0, description="Inferences of one network that may wait for a place; more are answered 503."
+    )
+    body_seconds: float = Field(60, gt=0, description="Longest time a request's body may take to arrive, in seconds.")
+    send_seconds: float = Field(
+        60, gt=0, description="Longest time a client may take no byte of an answer, in seconds."
+    )
+    keep_alive_seconds: int = Field(5, ge=1, description="How long an idle connection is kept open, in seconds.")
     provider: str = Field(
         "auto",
         pattern="^(auto|cpu|cuda)$",

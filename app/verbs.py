@@ -20,6 +20,8 @@ from app.network import Network, as_image
 from app.settings import Settings
 from app.weights import replacing
 
+SHUTDOWN_SECONDS = 20  # for answers under way
+
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif"})
 
 
@@ -35,6 +37,9 @@ def serve(options: argparse.Namespace) -> int:
         host=settings.host,
         port=settings.port,
         log_level=settings.log_level,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        server_header=False,
         ssl_certfile=settings.ssl_certfile,
         ssl_keyfile=settings.ssl_keyfile,
     )

@@ -11,6 +11,7 @@ from app.errors import (
     ModelNotFound,
     NotSupported,
     Overloaded,
+    UploadTooSlow,
     WeightsNotFound,
     WeightsNotReady,
 )
@@ -43,5 +44,6 @@ REFUSALS = (
     MediaTypeUnsupported,
     ImageUndecodable,
     InvalidValue,
+    UploadTooSlow,
     Overloaded,
 )

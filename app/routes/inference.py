@@ -16,6 +16,7 @@ from app.errors import (
     ModelNotFound,
     NotReady,
     Overloaded,
+    UploadTooSlow,
     WeightsNotFound,
     WeightsNotReady,
 )
@@ -159,7 +160,9 @@ INFER: dict[str, Any] = {
             },
             "headers": {HEADER_LENGTH: {"schema": {"type": "integer"}, "description": "Bytes of the JSON."}},
         },
-        **refused(*UNKNOWN, LayerNotFound, WeightsNotReady, BodyTooLarge, MediaTypeUnsupported, Overloaded),
+        **refused(
+            *UNKNOWN, LayerNotFound, WeightsNotReady, BodyTooLarge, MediaTypeUnsupported, UploadTooSlow, Overloaded
+        ),
     },
     "openapi_extra": {
         "requestBody": {
