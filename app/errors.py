@@ -56,6 +56,12 @@ class MediaTypeUnsupported(ConvscopeError):
     status, type, title = 415, "media-type-unsupported", "The media type is not supported"
 
 
+class Unauthorized(ConvscopeError):
+    """The service asks for a bearer token, and the request has none or another."""
+
+    status, type, title = 401, "unauthorized", "A token is needed"
+
+
 # --- things that are not there ----------------------------------------------------------------------
 
 

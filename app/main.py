@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 from fastapi.staticfiles import StaticFiles
 
-from app import problems
+from app import access, problems
+from app.access import BearerToken
 from app.catalog import Catalog
 from app.clients import Clients
 from app.errors import ConvscopeError
@@ -64,6 +66,10 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
     problems.install(app, [route for router in ROUTERS for route in router.routes])
     # the last one added is the first to see a request
     app.add_middleware(Clients, body_seconds=settings.body_seconds, send_seconds=settings.send_seconds)
+    if settings.token:
+        app.add_middleware(BearerToken, token=settings.token)
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, **access.cors(settings.cors_origins))
     app.add_middleware(SecurityHeaders)
     app.add_middleware(HeadOfGet)
     app.add_middleware(Measured, metrics=service.metrics)

@@ -21,6 +21,8 @@ MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:convscope:problem:"
 
 
+KEPT_HEADERS = ("retry-after", "allow", "www-authenticate")
+
 Answer = Callable[[Request, Exception], Awaitable[Response]]
 Responses = dict[int | str, dict[str, Any]]  # of a route, for the OpenAPI document
 
@@ -105,7 +107,7 @@ def in_protocol(scope: Scope, answer: Response) -> Response:
     path = scope["path"].removeprefix(scope.get("root_path", ""))
     if path != "/v2" and not path.startswith("/v2/"):
         return answer
-    kept = {name: value for name, value in answer.headers.items() if name in ("retry-after", "allow")}
+    kept = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
     error = json.dumps({"error": json.loads(bytes(answer.body))["detail"]})
     status = 400 if answer.status_code == 422 else answer.status_code
     return Response(error, status, media_type="application/json", headers={"Cache-Control": "no-store", **kept})
@@ -118,8 +120,9 @@ async def answer_own(request: Request, error: Exception) -> Response:
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
-    elif error.status >= 500:
+    elif error.status >= 500:  # of this machine: paths and the like are for its log alone
         log.error("%s %s: %s", request.method, request.url.path, error.detail)
+        return problem(error.status, error.type, error.title, f"{error.title}; the server's log says why.", {})
     return problem(
         error.status, error.type, error.title, error.detail, {"value": error.value, **error.extra}, headers
     )

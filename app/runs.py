@@ -5,6 +5,7 @@ else is derived: cached under a byte budget, computed again when it fell out.
 """
 
 import hashlib
+import hmac
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from app.engine import class_probabilities
 from app.errors import RunNotFound
 from app.imaging import Image, decode
 from app.network import Network, Prediction
+from app.salt import read_salt
 from app.settings import Settings
 from app.stores import Activations, DerivedCache, Elapsed, Record, RecordStore
 
@@ -39,10 +41,10 @@ class Outcome:
     elapsed: Elapsed
 
 
-def make_id(network: Network, image_sha256: str, crops: Crops = Crops.ONE) -> str:
-    """The id of a run: 40 hexadecimal digits of a digest over everything its numbers depend on."""
+def make_id(network: Network, image_sha256: str, crops: Crops = Crops.ONE, salt: bytes = b"") -> str:
+    """The id of a run: 40 hexadecimal digits of a digest over everything its numbers depend on, and the salt."""
     parts = [image_sha256, network.id, network.weights_id, network.digest, PRECISION, network.engine_version, crops]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
+    return hmac.new(salt, json.dumps(parts).encode(), hashlib.sha256).hexdigest()[:40]
 
 
 def compute(
@@ -134,6 +136,7 @@ class Runs:
 
     def __init__(self, catalog: Catalog, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         self.catalog, self.max_pixels = catalog, settings.max_pixels
+        self.salt = read_salt(settings.salt, settings.cache_dir)
         self.derived = DerivedCache(settings.cache_bytes)
         self.records = RecordStore(settings.runs_bytes, settings.run_ttl_seconds, clock, self.derived.remove)
 
@@ -146,7 +149,7 @@ class Runs:
             as `compute` does.
         """
         network.require_numbers()
-        run = make_id(network, hashlib.sha256(data).hexdigest(), crops)
+        run = make_id(network, hashlib.sha256(data).hexdigest(), crops, self.salt)
         known = self.records.find(run)
         if known is not None:
             return self._renewed(known), False

@@ -24,6 +24,21 @@ class Settings(BaseSettings):
     )
     onnx: Path | None = Field(None, description="An ONNX file of your own to serve beside the five networks.")
     manifest: Path | None = Field(None, description="The manifest of that file: labels, preprocessing, title.")
+    token: str = Field(
+        "",
+        repr=False,
+        description="Bearer token that everything but the health checks asks for; none when empty. Give it in the "
+        "environment: flags can be read by other users of the machine.",
+    )
+    salt: str = Field(
+        "",
+        repr=False,
+        description="Keeps run ids from being guessed from images; the same for all replicas. Made once in the cache "
+        "folder when empty.",
+    )
+    cors_origins: str = Field(
+        "", description="Origins whose pages may call the API, comma separated, or *; none when empty."
+    )
     max_body_bytes: int = Field(20 * MIB, ge=1, description="Largest request body, in bytes.")
     max_pixels: int = Field(50_000_000, ge=1, description="Most pixels of an uploaded image, from its header.")
     cache_bytes: int = Field(

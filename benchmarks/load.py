@@ -115,9 +115,15 @@ class Client:
 
     async def ask(self, image: bytes) -> Answer:
         """One request and its answer."""
-        begun = time.perf_counter()
-        reader = await self.send(image)
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+        begun, kept = time.perf_counter(), self.streams is not None
+        try:
+            reader = await self.send(image)
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+        except (OSError, asyncio.IncompleteReadError):
+            self.close()
+            if not kept:
+                raise
+            return await self.ask(image)  # it had been idle, and the server closed it meanwhile
         length = int(head.split("content-length:")[1].split("\r\n")[0])
         body = await reader.readexactly(length)
         taken = time.perf_counter() - begun

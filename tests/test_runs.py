@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from app.errors import ImageUndecodable, RunNotFound, WeightsNotReady
 from app.manifest import PhotoPreprocessing, Structure
 from app.network import Network
 from app.runs import Runs, make_id
+from app.salt import read_salt
 from app.service import Service
 from app.stores import DerivedCache, Elapsed, Record, RecordStore
 from tests.conftest import MakeSettings, draw_scene, encode
@@ -124,6 +126,7 @@ def test_an_id_depends_on_everything_its_numbers_depend_on(catalog: Catalog, net
     ready = [one for one in catalog.networks if one.ready]
     ids = {make_id(one, digest) for one in ready for digest in ("0" * 64, "1" * 64)}
     assert len(ids) == 2 * len(ready)
+    assert make_id(network, "0" * 64, salt=b"a") != make_id(network, "0" * 64, salt=b"b")
     assert all(len(run) == 40 and run.isalnum() for run in ids)
     assert make_id(network, "0" * 64) == make_id(network, "0" * 64)
 
@@ -145,6 +148,18 @@ def test_other_crops_are_another_run_with_the_same_layers(catalog: Catalog, make
     assert first is not None and second is not None
     for name, numbers in first.items():
         np.testing.assert_array_equal(second[name], numbers)
+
+
+def test_a_deployment_has_one_salt(tmp_path: Path) -> None:
+    made = read_salt("", tmp_path / "new")
+    assert len(made) == 64 and read_salt("", tmp_path / "new") == made  # restarted, or a replica beside it
+    assert (tmp_path / "new" / "salt").stat().st_mode & 0o077 == 0
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["salt"]
+    assert read_salt("", tmp_path / "other") != made
+    assert read_salt("ours", tmp_path / "new") == b"ours"
+    (tmp_path / "new" / "salt").write_text("half")
+    assert len(read_salt("", tmp_path / "new")) == 64
+    assert len(read_salt("", Path("/proc/nothing"))) == 64  # nowhere to write: for this process
 
 
 def test_the_same_image_is_the_same_run(catalog: Catalog, network: Network, make_settings: MakeSettings) -> None:

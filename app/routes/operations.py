@@ -34,7 +34,8 @@ async def get_readiness(service: Desk, _: Annotated[NoQuery, Query()]) -> Readin
         return Readiness(status="ready", models=[manifest.id for manifest in catalog.models])
     done, total = catalog.bytes_done, catalog.bytes_total
     if catalog.problem is not None:
-        raise NotReady(f"A network's weights could not be prepared: {catalog.problem.detail}", done=done, total=total)
+        why = f"{catalog.problem.title}; the server's log says more."  # no path of this machine
+        raise NotReady(f"A network's weights could not be prepared: {why}", done=done, total=total)
     raise NotReady(
         f"The networks' weights are being prepared: {done} of {total} bytes are done. Ask again in a second.",
         done=done,
