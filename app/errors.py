@@ -142,6 +142,13 @@ class Overloaded(ConvscopeError):
         self.retry_after = retry_after
 
 
+class RunsUnavailable(ConvscopeError):
+    """The store of runs cannot be reached; try again after `retry_after` seconds."""
+
+    status, type, title = 503, "runs-unavailable", "The store of runs cannot be reached"
+    retry_after: ClassVar[int] = 2
+
+
 class NotReady(ConvscopeError):
     """The networks' files are still being made or verified; try again after `retry_after` seconds."""
 

@@ -101,7 +101,7 @@ async def sweep(service: Service) -> None:
     """Drop expired runs every minute, so that none is kept longer than was said."""
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        service.runs.records.sweep()
+        await asyncio.to_thread(service.runs.records.sweep)
 
 
 def describe(app: FastAPI) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from app.engine import class_probabilities
 from app.errors import RunNotFound
 from app.imaging import Image, decode
 from app.network import Network, Prediction
+from app.redis_records import RedisRecords
 from app.salt import read_salt
 from app.settings import Settings
 from app.stores import Activations, DerivedCache, Elapsed, Record, RecordStore
@@ -136,9 +138,25 @@ class Runs:
 
     def __init__(self, catalog: Catalog, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         self.catalog, self.max_pixels = catalog, settings.max_pixels
-        self.salt = read_salt(settings.salt, settings.cache_dir)
+        self.settings = settings
         self.derived = DerivedCache(settings.cache_bytes)
-        self.records = RecordStore(settings.runs_bytes, settings.run_ttl_seconds, clock, self.derived.remove)
+        self.records: RecordStore | RedisRecords = (
+            RedisRecords(settings.runs, settings.run_ttl_seconds, clock, self.derived.remove)
+            if settings.runs
+            else RecordStore(settings.runs_bytes, settings.run_ttl_seconds, clock, self.derived.remove)
+        )
+
+    @cached_property
+    def salt(self) -> bytes:
+        """The deployment's salt: as set, else kept where the records are.
+
+        Raises:
+            RunsUnavailable: the records are in Redis, and that cannot be reached.
+        """
+        salt = read_salt(self.settings.salt, self.settings.cache_dir)
+        if isinstance(self.records, RedisRecords) and not self.settings.salt:
+            return self.records.share("salt", salt.decode()).encode()
+        return salt
 
     def create(
         self, network: Network, data: bytes, top: int, started: float | None = None, crops: Crops = Crops.ONE

@@ -249,8 +249,9 @@ class Health(Wire):
 class Readiness(Wire):
     """The networks' files are verified and loadable."""
 
-    status: Literal["ready"] = Field(examples=["ready"])
+    status: Literal["ready", "degraded"] = Field(examples=["ready"])
     models: list[str] = Field(examples=[["lenet5", "alexnet"]])
+    problems: list[str] = Field(examples=[["The store of runs cannot be reached."]], description="What is degraded.")
 
 
 # --- queries: an unknown parameter is refused -------------------------------------------------------------

@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from app.catalog import Catalog
 from app.crops import Crops
 from app.engine import to_probabilities
+from app.errors import RunsUnavailable
 from app.graph import Layer
 from app.metrics import Metrics
 from app.network import Network
@@ -104,6 +105,17 @@ class Service:
             self.metrics.inference.labels(network.id).observe(record.elapsed.inference / 1000)
         return record, created
 
+    async def record(self, run: str) -> Record:
+        """The record of a run, off the event loop where it lies elsewhere.
+
+        Raises:
+            RunNotFound: unknown, deleted or expired.
+            RunsUnavailable: the store of runs cannot be reached.
+        """
+        if self.runs.records.remote:
+            return await self.look(lambda: self.runs.record(run))
+        return self.runs.record(run)
+
     async def open(self, run: str) -> OpenRun:
         """A run with its activations, computed again (once for all who ask) when they fell out of the cache.
 
@@ -111,7 +123,7 @@ class Service:
             RunNotFound: unknown, deleted or expired.
             Overloaded: more work than the server holds.
         """
-        record = self.runs.record(run)
+        record = await self.record(run)
         activations = self.runs.cached(record)
         if activations is None:
             activations = await self.workers.infer(lambda: self.runs.recompute(record), [record.model], f"open {run}")
@@ -158,6 +170,14 @@ class Service:
             return answer
 
         return await self.workers.infer(work, [network.id])
+
+    def problems(self) -> list[str]:
+        """What does not work though the service does, for /readyz."""
+        try:
+            self.runs.records.check()
+        except RunsUnavailable as error:
+            return [error.detail]
+        return []
 
     async def look(self, work: Callable[[], T]) -> T:
         """Something short, off the event loop."""

@@ -44,6 +44,13 @@ class Settings(BaseSettings):
     cache_bytes: int = Field(
         1024 * MIB, ge=0, description="Budget for derived data (activations, pictures), in bytes."
     )
+    runs: str = Field(
+        "",
+        repr=False,
+        pattern="^$|^(redis|rediss|unix)://",
+        description="Where run records are kept: redis://host:6379/0 for replicas that share them; in memory when "
+        "empty.",
+    )
     runs_bytes: int = Field(256 * MIB, ge=1, description="Budget for run records (the uploads), in bytes.")
     run_ttl_seconds: int = Field(24 * 3600, ge=1, description="How long a run and its upload are kept, in seconds.")
     threads: int = Field(0, ge=0, description="Threads of one inference; 0 takes every core.")

@@ -51,6 +51,8 @@ class Record:
 class RecordStore:
     """Records by id, for a time to live and under a byte budget; the least recently used goes first."""
 
+    remote = False  # asked for on the event loop: it answers at once
+
     def __init__(
         self,
         budget: int,
@@ -88,6 +90,9 @@ class RecordStore:
             self.nbytes += record.nbytes - (replaced.nbytes if replaced else 0)
             while self.nbytes > self.budget and len(self._records) > 1:
                 self._drop(next(iter(self._records)))
+
+    def check(self) -> None:
+        """It is always there."""
 
     def sweep(self) -> None:
         """Drop every record that has expired."""

@@ -21,8 +21,8 @@ ROOMS = {
     "explanations": "explain expression parameters sources",
     "engine": "weights engine network catalog",
     "saliency": "cam occlusion saliency",
-    "service": "access clients headers metrics problems proxy runs salt schemas service stores tensor_protocol "
-    "workers",
+    "service": "access clients headers metrics problems proxy redis_records runs salt schemas service stores "
+    "tensor_protocol workers",
     "routes": "routes routes.answers routes.bodies routes.ensembles routes.inference routes.layers routes.models "
     "routes.operations routes.pages routes.predictions routes.runs routes.saliency",
     "doors": "main verbs cli",

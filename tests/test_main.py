@@ -16,7 +16,11 @@ from tests.conftest import MakeSettings, Serve, post_run, problem_of, serving
 
 def test_alive_and_ready(api: httpx.Client, catalog: Catalog) -> None:
     assert api.get("/healthz").json() == {"status": "ok"}
-    assert api.get("/readyz").json() == {"status": "ready", "models": [one.id for one in catalog.models]}
+    assert api.get("/readyz").json() == {
+        "status": "ready",
+        "models": [one.id for one in catalog.models],
+        "problems": [],
+    }
 
 
 def test_not_ready_until_the_weights_are_prepared(

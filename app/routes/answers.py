@@ -62,7 +62,7 @@ async def derive(
     Raises:
         RunNotFound, Overloaded, and what `draw` raises.
     """
-    service.runs.record(run)
+    await service.record(run)
     etag = tag(request.url.path, request.url.query)
     headers = {"ETag": etag, "Cache-Control": FOR_EVER}
     if is_fresh(request, etag):

@@ -28,10 +28,15 @@ async def get_health(_: Annotated[NoQuery, Query()]) -> Health:
 
 @router.get("/readyz", responses=documented(NotReady, InvalidValue))
 async def get_readiness(service: Desk, _: Annotated[NoQuery, Query()]) -> Readiness:
-    """200 once the networks' files are verified; until then 503 with how far that is."""
+    """200 once the networks' files are verified; until then 503 with how far that is.
+
+    `degraded` where a part does not work and the others do: the service still takes requests.
+    """
     catalog = service.catalog
     if catalog.ready:
-        return Readiness(status="ready", models=[manifest.id for manifest in catalog.models])
+        problems = await service.look(service.problems)
+        models = [manifest.id for manifest in catalog.models]
+        return Readiness(status="degraded" if problems else "ready", models=models, problems=problems)
     done, total = catalog.bytes_done, catalog.bytes_total
     if catalog.problem is not None:
         why = f"{catalog.problem.title}; the server's log says more."  # no path of this machine

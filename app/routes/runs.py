@@ -7,7 +7,7 @@ import numpy.typing as npt
 from fastapi import APIRouter, Query, Request, Response
 
 from app import png
-from app.errors import InvalidValue, LayerNotFound, Overloaded, RunNotFound
+from app.errors import InvalidValue, LayerNotFound, Overloaded, RunNotFound, RunsUnavailable
 from app.maps import draw_overview
 from app.network import Prediction
 from app.preprocess import to_picture
@@ -93,10 +93,10 @@ async def create_run(
     return run_out(service, record, query.top)
 
 
-@router.get("/runs/{run}", responses=documented(RunNotFound, InvalidValue))
+@router.get("/runs/{run}", responses=documented(RunNotFound, InvalidValue, RunsUnavailable))
 async def get_run(service: Desk, run: RunId, _: Annotated[NoQuery, Query()]) -> RunOut:
     """A run, as first answered."""
-    record = service.runs.record(run)
+    record = await service.record(run)
     return run_out(service, record, record.top)
 
 
@@ -104,11 +104,11 @@ async def get_run(service: Desk, run: RunId, _: Annotated[NoQuery, Query()]) -> 
     "/runs/{run}",
     status_code=204,
     response_class=Response,
-    responses=FORGOTTEN | documented(RunNotFound, InvalidValue),
+    responses=FORGOTTEN | documented(RunNotFound, InvalidValue, RunsUnavailable),
 )
 async def delete_run(service: Desk, run: RunId, _: Annotated[NoQuery, Query()]) -> Response:
     """Forget a run, its image and everything derived from it."""
-    service.runs.remove(run)
+    await service.look(lambda: service.runs.remove(run))
     return Response(status_code=204)
 
 

@@ -36,7 +36,7 @@ def chosen_class(service: Service, record: Record, query: SaliencyQuery) -> int:
 
 async def answer(request: Request, service: Service, run: str, query: SaliencyQuery, media_type: str) -> Response:
     """The map as a picture or as an array."""
-    record = service.runs.record(run)
+    record = await service.record(run)
     index = chosen_class(service, record, query)
     method = query.method or "occlusion"
     etag = tag(run, "saliency", media_type, method, str(index))
