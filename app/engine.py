@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -14,6 +15,7 @@ import onnxruntime as ort
 
 from app.errors import NetworkUnusable
 from app.graph import Graph
+from app.observed import note_session
 from app.wanted import check_wanted
 
 Array = npt.NDArray[np.float32]
@@ -172,7 +174,9 @@ class Engine:
             batch = np.repeat(batch, self.graph.batch, axis=0)
         if self.graph.input_layout == "NHWC":
             batch = np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
+        begun = time.perf_counter()
         outputs: list[npt.NDArray[Any]] = self.session.run(names, {self.graph.input_name: batch})
+        note_session(len(batch), time.perf_counter() - begun)
         return outputs
 
 

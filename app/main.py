@@ -18,6 +18,7 @@ from app.catalog import Catalog
 from app.clients import Clients
 from app.errors import ConvscopeError
 from app.headers import SecurityHeaders
+from app.logs import RequestLog
 from app.metrics import Measured
 from app.places import PAGE
 from app.proxy import HeadOfGet, PathPrefix
@@ -73,6 +74,7 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(HeadOfGet)
     app.add_middleware(Measured, metrics=service.metrics)
+    app.add_middleware(RequestLog)
     app.add_middleware(PathPrefix, prefix=settings.root_path.rstrip("/"))
     return app
 

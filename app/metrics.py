@@ -1,6 +1,8 @@
 """What the service counts, for Prometheus: one registry an app, so that two apps in a process do not mix."""
 
 import time
+from collections.abc import Collection
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,15 +16,16 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 class Metrics:
     """Counters of requests, and gauges of what is kept and what is waiting."""
 
-    def __init__(self, runs: Runs, workers: Workers) -> None:
-        self.registry = CollectorRegistry()
+    def __init__(self, runs: Runs, workers: Workers, models: Collection[str]) -> None:
+        """`models` are the networks' ids: nothing that a client makes up becomes a label."""
+        self.registry, self.models = CollectorRegistry(), frozenset(models)
         self.requests = Counter(
             "convscope_requests", "Answers given.", ["method", "route", "status"], registry=self.registry
         )
         self.seconds = Histogram(
             "convscope_request_seconds",
             "Time from a request's head to its answer's last byte.",
-            ["method", "route"],
+            ["method", "route", "model"],
             buckets=SECONDS,
             registry=self.registry,
         )
@@ -33,6 +36,24 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
+        self.sessions = Histogram(
+            "convscope_session_seconds",
+            "Time of one forward pass of the engine.",
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.batches = Histogram(
+            "convscope_batch_size",
+            "Inputs of one forward pass of the engine.",
+            buckets=(1, 2, 4, 8, 16, 32, 64),
+            registry=self.registry,
+        )
+        workers.observer = self.observe
+        waiting = Gauge(
+            "convscope_queue", "Inferences of a network, running or waiting.", ["model"], registry=self.registry
+        )
+        for model in self.models:
+            waiting.labels(model).set_function(partial(workers.pending_of, model))
         for name, help_text, read in (
             ("convscope_runs", "Runs that are kept.", lambda: len(runs.records)),
             ("convscope_runs_bytes", "Bytes of their records.", lambda: runs.records.nbytes),
@@ -40,8 +61,16 @@ class Metrics:
             ("convscope_cache_hits", "Activations found in the cache.", lambda: runs.derived.hits),
             ("convscope_cache_misses", "Activations not found there.", lambda: runs.derived.misses),
             ("convscope_inferences_pending", "Inferences running or waiting.", lambda: workers.pending),
+            ("convscope_inferences_running", "Inferences running.", lambda: workers.running),
+            ("convscope_inferences_refused", "Inferences refused since the start.", lambda: workers.refused),
+            ("convscope_cache_budget_bytes", "Bytes that cached activations may take.", lambda: runs.derived.budget),
         ):
             Gauge(name, help_text, registry=self.registry).set_function(read)
+
+    def observe(self, inputs: int, seconds: float) -> None:
+        """Count one forward pass."""
+        self.sessions.observe(seconds)
+        self.batches.observe(inputs)
 
     def text(self) -> bytes:
         """Everything, in Prometheus's text format."""
@@ -75,4 +104,6 @@ class Measured:
         finally:
             route = getattr(scope.get("route"), "path", "unrouted")
             self.metrics.requests.labels(scope["method"], route, str(status)).inc()
-            self.metrics.seconds.labels(scope["method"], route).observe(time.perf_counter() - started)
+            model = scope.get("path_params", {}).get("model", "")
+            model = model if model in self.metrics.models else ""
+            self.metrics.seconds.labels(scope["method"], route, model).observe(time.perf_counter() - started)

@@ -56,7 +56,7 @@ class Service:
         self.settings, self.catalog = settings, catalog
         self.runs = Runs(catalog, settings)
         self.workers = Workers(settings.concurrency, settings.queue)
-        self.metrics = Metrics(self.runs, self.workers)
+        self.metrics = Metrics(self.runs, self.workers, [manifest.id for manifest in catalog.models])
 
     async def predict(self, network: Network, data: bytes, crops: Crops) -> Outcome:
         """One image through a network, nothing kept.

@@ -68,4 +68,5 @@ class Settings(BaseSettings):
         pattern="^(auto|cpu|cuda)$",
         description="Execution provider: cpu, cuda, or auto (CUDA where a GPU and its libraries are there).",
     )
+    log_format: str = Field("text", pattern="^(text|json)$", description="Form of the log's lines: text or json.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least severe log line shown.")

@@ -12,6 +12,7 @@ import uvicorn
 from pydantic import ValidationError
 from tqdm import tqdm
 
+from app import logs
 from app.catalog import Catalog
 from app.errors import ConvscopeError, ImageUndecodable, InvalidValue
 from app.imaging import Image
@@ -37,6 +38,8 @@ def serve(options: argparse.Namespace) -> int:
         host=settings.host,
         port=settings.port,
         log_level=settings.log_level,
+        log_config=logs.configuration(settings.log_format, settings.log_level),
+        access_log=False,  # app.logs has its own
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         server_header=False,

@@ -11,6 +11,7 @@ from anyio import CapacityLimiter, to_thread
 
 from app.engine import available_cores
 from app.errors import Overloaded
+from app.observed import OBSERVER, Observer
 from app.wanted import ABANDONED
 
 T = TypeVar("T")
@@ -43,6 +44,7 @@ class Workers:
         self._shared: dict[str, Job] = {}
         self._held: Counter[str] = Counter()  # network -> its inferences that run or wait
         self.refused = 0
+        self.observer: Observer | None = None  # told of every forward pass
 
     @property
     def pending(self) -> int:
@@ -105,6 +107,7 @@ class Workers:
 
         def run() -> T:
             ABANDONED.set(job.abandoned)
+            OBSERVER.set(self.observer)
             return work()
 
         async def take_place() -> T:

@@ -15,13 +15,13 @@ from app.settings import Settings
 
 # The rooms of app/, from the ground up. A module imports from its own room (without a cycle) and from those before.
 ROOMS = {
-    "ground": "errors places settings version manifest wanted",
+    "ground": "errors places settings version manifest observed wanted",
     "pictures": "crops digit imaging maps png preprocess uploads",
     "graph": "arithmetic constants figures graph groups layer nodes numbers operations patterns reader tensors views",
     "explanations": "explain expression parameters sources",
     "engine": "weights engine network catalog",
     "saliency": "cam occlusion saliency",
-    "service": "access clients headers metrics problems proxy redis_records runs salt schemas service stores "
+    "service": "access clients headers logs metrics problems proxy redis_records runs salt schemas service stores "
     "tensor_protocol workers",
     "routes": "routes routes.answers routes.bodies routes.ensembles routes.inference routes.layers routes.models "
     "routes.operations routes.pages routes.predictions routes.runs routes.saliency",

@@ -1,0 +1,92 @@
+"""The files of deploy/: valid by their schemas, and about things that there are."""
+
+import json
+import re
+from typing import Any
+
+import compose_spec
+import httpx
+import kubernetes_validate
+import pytest
+import yaml
+
+from app.catalog import Catalog
+from app.places import CHECKOUT
+from app.settings import Settings
+from tests.conftest import post_run
+
+DEPLOY = CHECKOUT / "deploy"
+DOCUMENTS: list[dict[str, Any]] = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text()))
+SERVICE = next(one for one in DOCUMENTS if one["kind"] == "Deployment" and one["metadata"]["name"] == "convscope")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: f"{one['kind']} {one['metadata']['name']}")
+def test_kubernetes_manifests_keep_to_the_schema(document: dict[str, Any]) -> None:
+    kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_a_broken_manifest_is_noticed() -> None:
+    broken = json.loads(json.dumps(SERVICE))
+    broken["spec"]["replicas"] = "two"
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(broken, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_what_the_manifests_name_is_there(api: httpx.Client) -> None:
+    assert {one["kind"] for one in DOCUMENTS} >= {"Deployment", "Service", "HorizontalPodAutoscaler"}
+    (container,) = SERVICE["spec"]["template"]["spec"]["containers"]
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert api.get(container[probe]["httpGet"]["path"]).status_code == 200
+    assert {one["name"] for one in container["env"]} <= settings_names()
+    labels = SERVICE["spec"]["template"]["metadata"]["labels"].items()
+    services = [one for one in DOCUMENTS if one["kind"] == "Service"]
+    selected = [one["metadata"]["name"] for one in services if one["spec"]["selector"].items() <= labels]
+    assert selected == ["convscope"]
+    scaler = next(one for one in DOCUMENTS if one["kind"] == "HorizontalPodAutoscaler")
+    assert scaler["spec"]["scaleTargetRef"]["name"] == "convscope"
+    hosts = {re.sub(r"redis://([\w-]+):.*", r"\1", one["value"]) for one in container["env"] if "redis" in str(one)}
+    assert hosts <= {one["metadata"]["name"] for one in services}
+    security = container["securityContext"]
+    assert security["readOnlyRootFilesystem"] and security["capabilities"] == {"drop": ["ALL"]}
+
+
+def settings_names() -> set[str]:
+    return {f"CONVSCOPE_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_the_compose_file_keeps_to_the_specification() -> None:
+    text = (DEPLOY / "compose.yaml").read_text()
+    compose_spec.PyCompose.from_yaml(text).validate()
+    with pytest.raises(Exception, match="read_only"):
+        compose_spec.PyCompose.from_yaml(text.replace("read_only: true", "read_only: [perhaps]", 1))
+    compose = yaml.safe_load(text)
+    assert set(compose["services"]) == {"convscope", "redis", "prometheus"}
+    assert set(compose["services"]["convscope"]["environment"]) <= settings_names()
+    for service in compose["services"].values():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+        for volume in service.get("volumes", ()):
+            source = volume.split(":")[0]
+            assert source in compose["volumes"] or (DEPLOY / source).is_file(), volume
+    prometheus = yaml.safe_load((DEPLOY / "prometheus.yaml").read_text())
+    (target,) = prometheus["scrape_configs"][0]["static_configs"][0]["targets"]
+    assert target.split(":")[0] in compose["services"]
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are(api: httpx.Client, catalog: Catalog, photo: bytes) -> None:
+    post_run(api, catalog.models[0].id, photo)
+    text = api.get("/metrics").text
+    dashboard = json.loads((DEPLOY / "grafana.json").read_text())
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels) >= 8
+    for panel in panels:
+        for target in panel["targets"]:
+            names = re.findall(r"convscope_\w+", target["expr"])
+            assert names, target
+            for name in names:
+                assert re.search(rf"^{name}[ {{]", text, re.MULTILINE), name
+    model = catalog.models[0].id
+    assert f'convscope_queue{{model="{model}"}} 0.0' in text
+    assert re.search(rf'convscope_request_seconds_count{{method="POST",model="{model}",route="[^"]*runs"}}', text)
+    assert re.search(r'^convscope_batch_size_bucket{le="1.0"} [1-9]', text, re.MULTILINE)
+    api.get("/api/v1/models/made-up-by-a-client")
+    assert "made-up-by-a-client" not in api.get("/metrics").text
