@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,10 @@ Pixels = npt.NDArray[np.uint8]
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 READABLE = "JPEG, PNG, GIF, WebP, BMP, TIFF and AVIF"
 
+STRIP_PIXELS = 1 << 20  # converted at once
+
 # ISO 23008-12: the brands of a HEIF container whose pictures are HEVC. AVIF shares the container ("mif1").
+
 HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 AVIF_BRANDS = frozenset({b"avif", b"avis"})
 
@@ -120,26 +124,65 @@ def is_heic(data: bytes) -> bool:
 
 
 def to_rgb(picture: Pillow.Image) -> Pixels:
-    """A loaded picture of any mode as uint8 (H, W, 3); what is transparent shows white."""
-    if picture.mode.startswith("I") or picture.mode == "F":
-        grey = deep_to_8_bit(picture)
-        return np.repeat(grey[:, :, None], 3, axis=2)  # (H, W) -> (H, W, 3)
+    """A loaded picture of any mode as uint8 (H, W, 3); what is transparent shows white.
+
+    Made in strips of rows, so that a large picture is held once as Pillow has it and once as it is returned.
+    """
+    pixels = np.empty((picture.height, picture.width, 3), np.uint8)
+    levels = range_of(picture) if is_deep(picture) else (0.0, 0.0)
+    for top, bottom in strips(picture):
+        strip = picture.crop((0, top, picture.width, bottom))
+        if is_deep(picture):
+            pixels[top:bottom] = deep_to_8_bit(strip, *levels)[:, :, None]
+        else:
+            pixels[top:bottom] = on_white(strip)
+    return pixels
+
+
+def strips(picture: Pillow.Image) -> Iterator[tuple[int, int]]:
+    """First and last row of strips of up to STRIP_PIXELS pixels."""
+    rows = max(1, STRIP_PIXELS // picture.width)
+    for top in range(0, picture.height, rows):
+        yield top, min(top + rows, picture.height)
+
+
+def on_white(picture: Pillow.Image) -> Pixels:
+    """8-bit pixels of any mode as uint8 (H, W, 3), laid on white."""
     if picture.mode == "La":  # premultiplied grey: Pillow converts it to LA alone
         picture = picture.convert("LA")
-    if picture.has_transparency_data:
-        rgba = np.asarray(picture.convert("RGBA"), dtype=np.uint16)  # (H, W, 4)
-        colour, alpha = rgba[:, :, :3], rgba[:, :, 3:]
-        # c * a / 255 + 255 * (255 - a) / 255, rounded; at most 255 * 255 + 127, so 16 bits hold it
-        on_white: Pixels = ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-        return on_white
-    return np.asarray(picture.convert("RGB"), dtype=np.uint8)
+    if not picture.has_transparency_data:
+        return np.asarray(picture.convert("RGB"), dtype=np.uint8)
+    rgba = picture.convert("RGBA")
+    white = Pillow.new("RGB", picture.size, "white")
+    white.paste(rgba.convert("RGB"), mask=rgba.getchannel("A"))  # (c * a + 255 * (255 - a)) / 255, rounded
+    return np.asarray(white, dtype=np.uint8)
 
 
-def deep_to_8_bit(picture: Pillow.Image) -> Pixels:
+def is_deep(picture: Pillow.Image) -> bool:
+    """Whether its grey has more than 8 bits a pixel."""
+    return picture.mode.startswith("I") or picture.mode == "F"
+
+
+def range_of(picture: Pillow.Image) -> tuple[float, float]:
+    """Smallest and largest finite value of a deep picture."""
+    lows, highs = [], []
+    for top, bottom in strips(picture):
+        values = finite(np.asarray(picture.crop((0, top, picture.width, bottom))))
+        lows.append(float(values.min()))
+        highs.append(float(values.max()))
+    return min(lows), max(highs)
+
+
+def finite(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The values with 0 for what is no number."""
+    return np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+
+
+def deep_to_8_bit(picture: Pillow.Image, low: float, high: float) -> Pixels:
     """Grey of more than 8 bits a pixel as uint8 (H, W).
 
     16 bits have a white, 65535, and are scaled by it. 32-bit integers and floats have none that writers agree on, so
-    the picture's own minimum and maximum become 0 and 255.
+    the picture's own minimum and maximum, `low` and `high`, become 0 and 255.
     """
     values = np.asarray(picture)  # (H, W)
     if values.dtype.itemsize == 2:
@@ -149,11 +192,9 @@ def deep_to_8_bit(picture: Pillow.Image) -> Pixels:
         if isinstance(transparent, int):  # PNG's tRNS: this one grey is transparent
             grey[values == transparent] = 255
         return grey
-    exact = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
-    low, high = exact.min(), exact.max()
     if high == low:
         return np.zeros(values.shape, np.uint8)
-    scaled: Pixels = np.rint((exact - low) * (255 / (high - low))).astype(np.uint8)
+    scaled: Pixels = np.rint((finite(values) - low) * (255 / (high - low))).astype(np.uint8)
     return scaled
 
 

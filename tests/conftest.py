@@ -27,6 +27,11 @@ MakeSettings = Callable[..., Settings]
 Serve = Callable[..., httpx.Client]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--long`: twenty times as many hostile inputs."""
+    parser.addoption("--long", action="store_true", help="20,000 mutated images instead of 1,000")
+
+
 @pytest.fixture(scope="session")
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Weights are made here once a session, and removed: they are large."""

@@ -1,0 +1,128 @@
+"""Hostile input: never a 500, never more than 600 MB above the resting memory, never over 2 s of computing."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from app.catalog import Catalog
+from tests.conftest import draw_scene, encode, problem_of
+from tests.mutations import corpus, largest, mutated
+
+MEMORY = 600 * 1024 * 1024
+SECONDS = 2.0
+START = "import sys; from app.cli import main; sys.exit(main())"
+
+
+class Process:
+    """A server in a process of its own, whose memory and time are its own."""
+
+    def __init__(self, cache_dir: Path, model: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, "-c", START, "serve", "--port", str(port), "--cache-dir", str(cache_dir)]
+        command += ["--provider", "cpu", "--log-level", "error", "--threads", "1"]
+        self.process = subprocess.Popen(command)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
+        self.path = f"/api/v1/models/{model}/predictions"
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + 120
+        while True:
+            assert self.process.poll() is None and time.monotonic() < deadline, "the server did not start"
+            try:
+                if self.client.get("/readyz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+
+    def seconds(self) -> float:
+        """Processor time so far: on a busy machine the clock says little."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self, which: str) -> int:
+        """VmRSS (now) or VmHWM (the most ever), in bytes."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii").splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith(which))
+
+
+@pytest.fixture(scope="module")
+def alone(cache_dir: Path, catalog: Catalog) -> Iterator[Process]:
+    started = Process(cache_dir, catalog.models[0].id)
+    try:
+        started.wait()
+        for seed in range(3):
+            assert started.client.post(started.path, content=encode(draw_scene(seed))).status_code == 200
+        yield started
+    finally:
+        started.client.close()
+        started.process.terminate()
+        started.process.wait(30)
+
+
+def test_mutated_images(alone: Process, request: pytest.FixtureRequest) -> None:
+    count = 20_000 if request.config.getoption("--long") else 1_000
+    rng, images = np.random.default_rng(0), corpus()
+    resting, statuses, slowest = alone.memory("VmRSS"), Counter[int](), 0.0
+    for case in range(count):
+        body, begun = mutated(images, rng), alone.seconds()
+        answer = alone.client.post(alone.path, content=body)
+        slowest = max(slowest, alone.seconds() - begun)
+        statuses[answer.status_code] += 1
+        assert answer.status_code in (200, 413, 415, 422), (case, answer.text)
+        assert slowest < SECONDS, (case, slowest)
+    assert alone.memory("VmHWM") - resting < MEMORY
+    assert statuses[200] > count / 100 and statuses[422] > count / 10, statuses  # some are still images
+    print(f"{count} cases: {dict(statuses)}, slowest {slowest:.2f} s, ", end="")
+    print(f"{(alone.memory('VmHWM') - resting) >> 20} MiB above {resting >> 20} MiB")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF"])
+def test_the_largest_pictures_there_may_be(alone: Process, kind: str) -> None:
+    options: dict[str, Any] = {"PNG": {"compress_level": 1}, "TIFF": {"compression": "tiff_deflate"}}.get(kind, {})
+    body, resting, begun = largest(kind, **options), alone.memory("VmRSS"), alone.seconds()
+    answer = alone.client.post(alone.path, content=body)
+    assert answer.status_code == (413 if len(body) > 20 * 1024 * 1024 else 200), answer.text
+    assert alone.memory("VmHWM") - resting < MEMORY
+    assert alone.seconds() - begun < 3 * SECONDS  # the slowest takes 1.9 s; other machines are slower
+
+
+def test_a_form_of_thousands_of_parts(alone: Process) -> None:
+    part = b'--x\r\nContent-Disposition: form-data; name="n"\r\n\r\n1\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    begun = alone.seconds()
+    problem_of(
+        alone.client.post(alone.path, content=part * 5000 + b"--x--\r\n", headers=headers), 422, "invalid-value"
+    )
+    flood = b"--x\r\n" + b"X-A: b\r\n" * 100_000 + b"\r\n1\r\n--x--\r\n"
+    problem_of(alone.client.post(alone.path, content=flood, headers=headers), 422, "invalid-value")
+    long = b"--x\r\nX-A: " + b"b" * 5_000_000 + b"\r\n\r\n1\r\n--x--\r\n"
+    problem_of(alone.client.post(alone.path, content=long, headers=headers), 422, "invalid-value")
+    assert alone.seconds() - begun < 3 * SECONDS
+
+
+@pytest.mark.parametrize("line", [b"X-A: b\r\n", b"X-A: " + b"b" * 4000 + b"\r\n"])
+def test_a_flood_of_headers(alone: Process, line: bytes) -> None:
+    port, resting = alone.client.base_url.port or 0, alone.memory("VmRSS")
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.settimeout(20)
+        try:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + line * (8_000_000 // len(line)) + b"\r\n")
+            said = connection.recv(100)
+        except (ConnectionError, TimeoutError):
+            said = b""  # it hung up
+    assert b" 500 " not in said
+    assert alone.client.get("/healthz").status_code == 200
+    assert alone.memory("VmHWM") - resting < MEMORY
