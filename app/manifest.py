@@ -110,6 +110,9 @@ class Weights(Strict):
     labels: tuple[str, ...] = ()
     data: str = Field("", description="What it was trained on and under which licence, for a person.")
     accuracy: Accuracy | None = None
+    accuracy_before_packing: Accuracy | None = Field(
+        None, description="The same measurement on the float32 weights that a packed network was made from."
+    )
 
 
 class Paper(Strict):
