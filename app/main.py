@@ -13,6 +13,7 @@ from fastapi.staticfiles import StaticFiles
 
 from app import problems
 from app.catalog import Catalog
+from app.cores import single_threaded_products
 from app.errors import ConvscopeError
 from app.headers import SecurityHeaders
 from app.metrics import Measured
@@ -41,6 +42,7 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
         NetworkUnusable: a manifest or the operator's ONNX file cannot be served.
     """
     settings = settings or Settings()
+    single_threaded_products()
     service = Service(settings, catalog or Catalog.open(settings))
     app = FastAPI(
         title="Convscope",

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from app.engine import available_cores
+from app.cores import available_cores
 from app.errors import Overloaded
 
 T = TypeVar("T")

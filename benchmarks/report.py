@@ -9,7 +9,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from app.engine import available_cores
+from app.cores import available_cores
 from benchmarks.measures import Measure
 
 FOLDER = Path(__file__).parent

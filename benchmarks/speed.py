@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from app import png
 from app.catalog import Catalog
-from app.engine import available_cores
+from app.cores import available_cores
 from app.network import Network
 from app.settings import Settings
 from benchmarks import floor, usual

@@ -1,14 +1,13 @@
 """Runs: one image through one network, every layer kept; and what concerns all of its layers."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy.typing as npt
 from fastapi import APIRouter, Query, Request, Response
 
 from app import png
 from app.errors import InvalidValue, LayerNotFound, Overloaded, RunNotFound
-from app.maps import draw_overview
+from app.maps import draw_overviews
 from app.network import Prediction
 from app.preprocess import to_picture
 from app.problems import Responses, documented
@@ -136,11 +135,7 @@ async def get_overview(
     """Every layer's maps in one answer, shrunk by area mean, each scaled by its own range."""
 
     def draw(opened: OpenRun) -> Drawn:
-        tensors: dict[str, npt.NDArray[Any]] = {}
-        for name, activation in opened.chosen(query.layers).items():
-            tensors[name], ranges = draw_overview(activation, query.tile)
-            tensors[f"{name}.min"], tensors[f"{name}.max"] = ranges.low, ranges.high
-        return Drawn(safetensors(tensors))
+        return Drawn(safetensors(draw_overviews(opened.chosen(query.layers), query.tile)))
 
     return await derive(service, request, run, BINARY, draw)
 
