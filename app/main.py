@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,16 +20,25 @@ from app.headers import SecurityHeaders
 from app.metrics import Measured
 from app.places import PAGE
 from app.proxy import HeadOfGet, PathPrefix
-from app.routes import layers, models, operations, pages, predictions, runs
+from app.routes import layers, models, operations, pages, predictions, pulls, runs
 from app.service import Service
 from app.settings import Settings
 from app.version import VERSION
 
 log = logging.getLogger(__name__)
 
-ROUTERS = (models.router, predictions.router, runs.router, layers.router, operations.router, pages.router)
+ROUTERS = (
+    models.router,
+    pulls.router,
+    predictions.router,
+    runs.router,
+    layers.router,
+    operations.router,
+    pages.router,
+)
 
 SWEEP_SECONDS = 60
+TELL_SECONDS = 2  # between two lines about the same work
 
 DESCRIPTION = """See what a convolutional network sees: predictions, and every activation of every layer, each of
 whose numbers can be explained. Sizes are in pixels, times in milliseconds, tensors C x H x W (no batch axis), float32
@@ -78,12 +88,22 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     sweeping = asyncio.create_task(sweep(service))
     yield
     sweeping.cancel()
+    service.pulls.stop()
 
 
 def prepare(catalog: Catalog) -> None:
-    """Prepare the weights; a failure that nobody foresaw shows in /readyz too, instead of waiting for ever."""
+    """Prepare the weights, telling the log how far that is; a failure that nobody foresaw shows in /readyz too."""
+    told = time.monotonic()
+
+    def tell(_: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= TELL_SECONDS:
+            told = time.monotonic()
+            done, total = catalog.bytes_done / 1e6, catalog.bytes_total / 1e6
+            log.info("Unpacking the networks' weights: %.0f of %.0f MB.", done, total)
+
     try:
-        catalog.prepare()
+        catalog.prepare(tell)
     except Exception:
         log.exception("The weights could not be prepared.")
         catalog.problem = ConvscopeError("an unforeseen failure, which the server's log tells of.")

@@ -14,6 +14,7 @@ from app.catalog import Catalog
 from app.graph import Layer
 from app.metrics import Metrics
 from app.network import Network
+from app.pulls import Pulls
 from app.runs import Outcome, Runs, compute
 from app.settings import Settings
 from app.stores import Activations, Record
@@ -52,6 +53,7 @@ class Service:
         self.settings, self.catalog = settings, catalog
         self.runs = Runs(catalog, settings)
         self.workers = Workers(settings.concurrency, settings.queue)
+        self.pulls = Pulls(settings)
         self.metrics = Metrics(self.runs, self.workers)
 
     async def predict(self, network: Network, data: bytes) -> Outcome:

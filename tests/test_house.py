@@ -17,13 +17,14 @@ from app.settings import Settings
 ROOMS = {
     "ground": "cores errors places settings version manifest",
     "pictures": "digit imaging maps neighbours png preprocess uploads",
-    "graph": "arithmetic constants figures graph groups layer nodes numbers operations patterns reader tensors views",
+    "graph": "arithmetic constants figures graph groups layer matching nodes numbers operations patterns "
+    "reader tensors views",
     "explanations": "explain expression parameters sources",
-    "engine": "weights engine network catalog",
-    "service": "headers metrics problems proxy runs schemas service stores workers",
+    "engine": "weights engine network catalog transfer mirrors cache pulls",
+    "service": "headers metrics problems proxy runs schemas service stores visitors workers",
     "routes": "routes routes.answers routes.bodies routes.layers routes.models routes.operations routes.pages "
-    "routes.predictions routes.runs",
-    "doors": "main verbs cli",
+    "routes.predictions routes.pulls routes.runs",
+    "doors": "main verbs housekeeping cli",
 }
 ROOM_OF = {f"app.{module}": room for room, modules in ROOMS.items() for module in modules.split()} | {"app": "doors"}
 

@@ -31,5 +31,6 @@ async def predict(
         precision=PRECISION,
         crops=query.crops,
         predictions=[prediction_out(one) for one in network.rank(outcome.probabilities, query.top)],
+        unfamiliar=network.looks_unfamiliar(outcome.probabilities),
         elapsed_ms=elapsed_out(outcome.elapsed),
     )

@@ -64,6 +64,7 @@ def run_out(service: Service, record: Record, top: int) -> RunOut:
         precision=record.precision,
         image=ImageOut(width=record.width, height=record.height, sha256=record.sha256),
         predictions=[prediction_out(one) for one in service.runs.predictions(record, top)],
+        unfamiliar=network.looks_unfamiliar(record.probabilities),
         elapsed_ms=elapsed_out(record.elapsed),
         expires_at=datetime.fromtimestamp(record.expires, UTC).isoformat(timespec="seconds"),
         layers=[RunLayer(name=layer.name, op=layer.op, shape=list(layer.shape)) for layer in network.graph.layers],
