@@ -6,9 +6,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -21,83 +19,21 @@ from app.places import BUNDLED, CHECKOUT, PULLABLE
 from app.visitors import is_loopback
 from tests.conftest import MakeSettings, problem_of, serving
 from tests.mirror import Mirror, serving_mirror
-from tests.small_onnx import classifier, save
+from tests.stage import Stage, build_stage
 from tests.test_mirrors import wait_until
 
 DATA = CHECKOUT.parent / "shared" / "data"
 BVLC = DATA / "onnx" / "googlenet-bvlc.onnx"
 
 
-@dataclass
-class Stage:
-    """A service whose small networks can be pulled from a mirror."""
-
-    client: httpx.Client
-    mirror: Mirror
-    catalog: Catalog
-    folder: Path
-    cache: Path
-
-    def pull(self, method: str = "GET", model: str = "small", weights: str = "more", **how: Any) -> httpx.Response:
-        return self.client.request(method, f"/api/v1/models/{model}/weights/{weights}/pull", **how)
-
-    def state(self, model: str = "small", weights: str = "more") -> str:
-        return str(self.pull("GET", model, weights).json()["state"])
-
-
 Build = Callable[..., Stage]
-
-
-def write_network(folder: Path, name: str, weights: dict[str, Any], seed: int = 0) -> None:
-    """A network's folder: a small graph and its manifest."""
-    (folder / name).mkdir(parents=True)
-    path = save(classifier(seed=seed), folder / name / "graph.onnx")
-    entry = {
-        "graph": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "trained": True,
-        "preprocessing": {"kind": "photo", "resize": 8, "crop": [8, 8]},
-        **weights,
-    }
-    manifest = {"id": name, "title": name.title(), "default_weights": weights["id"], "weights": [entry]}
-    (folder / name / "manifest.json").write_text(json.dumps(manifest))
 
 
 @pytest.fixture
 def build(tmp_path: Path, make_settings: MakeSettings) -> Iterator[Build]:
     """Builds stages; what they run stops when the test ends."""
     with ExitStack() as running:
-
-        def start(mirror: dict[str, Any] | None = None, **settings: Any) -> Stage:
-            foreign = classifier(seed=5, softmax=False)
-            for number, node in enumerate(foreign.graph.node):
-                node.name = f"foreign{number}"
-            content = foreign.SerializeToString()
-            served = running.enter_context(serving_mirror(Mirror(**{"content": content, **(mirror or {})})))
-            origin = {
-                "kind": "pulled",
-                "path": "small/small.onnx",
-                "file": "small.onnx",
-                "bytes": len(content),
-                "sha256": hashlib.sha256(content).hexdigest(),
-            }
-            names = {"labels": ["a", "b", "c", "d", "e"]}
-            folder, cache = tmp_path / "networks", tmp_path / "cache"
-            write_network(folder / "bundled", "small", {"id": "own", "title": "Own", **names})
-            write_network(
-                folder / "pullable", "small", {"id": "more", "title": "More", "origin": origin, **names}, seed=1
-            )
-            write_network(
-                folder / "pullable", "further", {"id": "more", "title": "More", "origin": origin, **names}, seed=1
-            )
-            chosen = make_settings(cache_dir=cache, pull_urls=served.url, **settings)
-            catalog = Catalog.open(chosen, bundled=folder / "bundled", pullable=folder / "pullable")
-            catalog.prepare()
-            url = running.enter_context(serving(create_app(chosen, catalog)))
-            client = running.enter_context(httpx.Client(base_url=url, timeout=60))
-            return Stage(client, served, catalog, folder, cache)
-
-        yield start
+        yield lambda mirror=None, **settings: build_stage(running, tmp_path, make_settings, mirror, **settings)
 
 
 def test_weights_are_listed_before_they_are_here_and_say_how_to_get_them(build: Build, photo: bytes) -> None:
@@ -105,10 +41,10 @@ def test_weights_are_listed_before_they_are_here_and_say_how_to_get_them(build: 
     models = stage.client.get("/api/v1/models").json()["models"]
     assert [model["id"] for model in models] == ["small"]  # the other one is listed once it is here
     entry = next(one for one in models[0]["weights"] if one["id"] == "more")
-    assert (entry["ready"], entry["bundled"], entry["pullable"], entry["classes"]) == (False, False, True, 5)
+    assert (entry["ready"], entry["bundled"], entry["pullable"], entry["classes"]) == (False, False, True, 8)
     assert entry["bytes"] == len(stage.mirror.content)
     detail = stage.client.get("/api/v1/models/small?weights=more").json()
-    assert len(detail["layers"]) == 6 and detail["labels"] == ["a", "b", "c", "d", "e"]
+    assert len(detail["layers"]) == 6 and detail["labels"] == list("abcdefgh")
     assert all(layer["nonzero"] is None for layer in detail["layers"])
     for path in ("small/runs?weights=more", "small/predictions?weights=more", "further/runs"):
         answer = stage.client.post(f"/api/v1/models/{path}", content=photo)

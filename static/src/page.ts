@@ -47,7 +47,7 @@ export class Page {
     this.maxBytes = limits.maxBytes;
     this.place = readPlace(location.hash);
     this.scale = SCALES.find((scale) => scale === this.place.scale) ?? "signed";
-    this.picker = new Picker(models, (model, weights) => void this.choose(model, weights));
+    this.picker = new Picker(models, (model, weights) => void this.choose(model, weights), api);
     this.input = new InputPanel(limits.keepSeconds, {
       drawn: (strokes) => { this.drawn(strokes); },
       photo: (file) => { this.photo(file); },
