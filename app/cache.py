@@ -26,7 +26,9 @@ class Stored:
 
 def stored(cache_dir: Path, networks: Iterable[Network]) -> list[Stored]:
     """Every folder of the cache, those of networks first, in their order."""
-    owners = {place(cache_dir, origin).parent: (network, origin) for network, origin in cached(networks)}
+    owners: dict[Path, tuple[Network, Seeded | Packed | Pulled]] = {}
+    for network, origin in cached(networks):
+        owners.setdefault(place(cache_dir, origin).parent, (network, origin))
     there = {path: size_of(path) for path in sorted((cache_dir / "weights").glob("*")) if path.is_dir()}
     known = [
         Stored(
