@@ -25,6 +25,7 @@ from app.graph import Graph, Layer, count_nonzero, read_graph
 from app.imaging import Image, decode
 from app.manifest import Inline, Manifest, Packed, Pulled, Seeded, Structure, Weights
 from app.matching import match, rename
+from app.outline import read_outline
 from app.preprocess import to_tensor
 from app.settings import Settings
 from app.weights import ensure, is_verified, open_initializers, place
@@ -123,8 +124,8 @@ class Network:
 
     @cached_property
     def model(self) -> onnx.ModelProto:
-        """The graph file, without external data."""
-        return load_graph(self.path)
+        """The graph file without its external data; of a fetched file, which is large, without its numbers."""
+        return load_graph(self.path) if self.pulled is None else read_outline(self.pulled)
 
     @cached_property
     def graph(self) -> Graph:

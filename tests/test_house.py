@@ -17,7 +17,8 @@ from app.settings import Settings
 ROOMS = {
     "ground": "cores errors places settings version manifest",
     "pictures": "digit imaging maps neighbours png preprocess uploads",
-    "graph": "arithmetic constants figures graph groups layer matching nodes numbers operations patterns "
+    "graph": "arithmetic constants figures graph groups layer matching nodes numbers operations outline patterns "
+    "reader tensors views",
     "reader tensors views",
     "explanations": "explain expression parameters sources",
     "engine": "weights engine network catalog transfer mirrors cache pulls",
