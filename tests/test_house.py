@@ -19,7 +19,6 @@ ROOMS = {
     "pictures": "digit imaging maps neighbours png preprocess uploads",
     "graph": "arithmetic constants figures graph groups layer matching nodes numbers operations outline patterns "
     "reader tensors views",
-    "reader tensors views",
     "explanations": "explain expression parameters sources",
     "engine": "weights engine network catalog transfer mirrors cache pulls",
     "service": "headers metrics problems proxy runs schemas service stores visitors workers",

@@ -3,6 +3,7 @@
 import { Problem, type Api } from "./data/api";
 import { readPlace, writePlace, type Place } from "./data/link";
 import { readOverview, tileFor, type Maps } from "./data/maps";
+import { canRun } from "./data/weights";
 import type { Model, ModelDetail, Run, WeightsInfo } from "./data/wire";
 import type { Scale } from "./draw/colour";
 import { byId, calm } from "./dom";
@@ -115,8 +116,8 @@ export class Page {
       this.layers.setLook({ scale: this.scale, theme: currentTheme(), strongestFirst: this.strongestFirst });
       this.predictions.show(model, weights, null);
       this.say(null);
-      if (!weights.bundled && !weights.ready) {
-        this.writeLink(); // a structure: there is nothing to run
+      if (!canRun(weights)) {
+        this.writeLink(); // a structure, or not fetched yet: there is nothing to run
         return;
       }
       await this.begin(model);
@@ -182,7 +183,7 @@ export class Page {
 
   private start(input: Input): void {
     this.current = input;
-    if (this.weights !== null && (this.weights.bundled || this.weights.ready)) this.runner.push(input);
+    if (this.weights !== null && canRun(this.weights)) this.runner.push(input);
   }
 
   /** One run: the answer first, then all maps in one piece. */
