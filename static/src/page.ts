@@ -3,7 +3,6 @@
 import { Problem, type Api } from "./data/api";
 import { readPlace, writePlace, type Place } from "./data/link";
 import { readOverview, tileFor, type Maps } from "./data/maps";
-import { canRun } from "./data/weights";
 import type { Model, ModelDetail, Run, WeightsInfo } from "./data/wire";
 import type { Scale } from "./draw/colour";
 import { byId, calm } from "./dom";
@@ -13,6 +12,7 @@ import { Latest } from "./input/latest";
 import { firstSample, sampleNamed, type Sample } from "./input/samples";
 import { paintScene } from "./input/scenes";
 import { currentTheme } from "./theme";
+import { canRun } from "./data/weights";
 import { InputPanel } from "./views/input";
 import { Inspector } from "./views/inspector";
 import { LayerList } from "./views/layers";
