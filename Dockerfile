@@ -30,6 +30,7 @@ COPY README.md LICENSE ./
 COPY app app
 COPY templates templates
 COPY models/bundled models/bundled
+COPY models/pullable models/pullable
 # afterwards: the tests that packages carry, and pip itself, have no use in the image
 RUN /opt/convscope/bin/pip install --no-cache-dir --no-deps . \
  && cd /opt/convscope/lib/python3*/site-packages \

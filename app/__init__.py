@@ -24,6 +24,9 @@ def open_network(model: str, weights: str | None = None) -> "Network":
     Raises:
         ModelNotFound, WeightsNotFound: naming what there is.
         WeightsUnwritable: the weights cannot be unpacked into the cache folder.
+
+    Weights that are fetched on demand are not fetched here: using them before `convscope pull` raises
+    WeightsNotReady, with the command.
     """
     # imported when called, so that `import app` stays light for the modules below it
     from app.catalog import Catalog  # noqa: PLC0415

@@ -1,8 +1,8 @@
-"""The networks there are: every manifest in `models/bundled`, and the operator's own ONNX file."""
+"""The networks there are: those of `models/bundled`, what can be pulled, and the operator's own ONNX file."""
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
@@ -15,14 +15,16 @@ from app.manifest import (
     Manifest,
     Packed,
     PhotoPreprocessing,
+    Pulled,
     Seeded,
+    Structure,
     Weights,
     read_manifest,
 )
 from app.network import Network
-from app.places import BUNDLED
+from app.places import BUNDLED, PULLABLE
 from app.settings import Settings
-from app.weights import check_external
+from app.weights import check_external, is_stamped, place, sweep
 
 log = logging.getLogger(__name__)
 
@@ -31,37 +33,45 @@ class Catalog:
     """Networks by id and weights; refuses duplicates."""
 
     def __init__(self) -> None:
-        self.models: list[Manifest] = []
+        self.manifests: list[Manifest] = []
         self.problem: ConvscopeError | None = None  # why the weights could not be prepared
         self._networks: dict[str, dict[str, Network]] = {}
+        self._on_demand: set[str] = set()  # networks of which nothing is bundled: listed while something is pulled
         self._done = 0  # bytes of weight files made or verified
         self._lock = Lock()
         self.ready = False
 
     @classmethod
-    def open(cls, settings: Settings, bundled: Path = BUNDLED) -> "Catalog":
+    def open(cls, settings: Settings, bundled: Path = BUNDLED, pullable: Path = PULLABLE) -> "Catalog":
         """Read every manifest; no numbers are touched yet.
 
         Raises:
             NetworkUnusable: a manifest or the operator's ONNX file cannot be served, with the reason.
         """
         catalog = cls()
-        paths = sorted(bundled.glob("*/manifest.json"))
-        for manifest, folder in sorted(
-            ((read_manifest(path), path.parent) for path in paths), key=lambda pair: (pair[0].order, pair[0].id)
-        ):
-            catalog.add(manifest, {weights.id: folder / weights.graph for weights in manifest.weights}, settings)
+        further = {manifest.id: (manifest, paths) for manifest, paths in read_folders(pullable)}
+        for manifest, paths in read_folders(bundled):
+            if manifest.id in further:
+                catalog.add(*with_further(manifest, paths, *further.pop(manifest.id)), settings)
+            else:
+                catalog.add(manifest, paths, settings)
+        for manifest, paths in further.values():
+            catalog.add(manifest, paths, settings)
+            catalog._on_demand.add(manifest.id)
         if settings.onnx is not None:
             catalog.add_own(settings.onnx, settings.manifest, settings)
         return catalog
 
     def add(self, manifest: Manifest, paths: dict[str, Path], settings: Settings) -> None:
         """Add a network whose weights' graphs lie at `paths`; NetworkUnusable when its id is taken."""
-        if manifest.id in self._networks:
+        if manifest.id in self._on_demand:  # the operator's own file is meant
+            self._on_demand.remove(manifest.id)
+            self.manifests = [one for one in self.manifests if one.id != manifest.id]
+        elif manifest.id in self._networks:
             raise NetworkUnusable(
                 f"Two networks are called '{manifest.id}'. Give one another id in its manifest.", manifest.id
             )
-        self.models.append(manifest)
+        self.manifests.append(manifest)
         self._networks[manifest.id] = {
             weights.id: Network(
                 manifest,
@@ -95,17 +105,50 @@ class Catalog:
             ModelNotFound, WeightsNotFound: naming what there is.
         """
         if model not in self._networks:
-            raise ModelNotFound(f"There is no network '{model}'. There are: {', '.join(self._networks)}.", model)
+            listed = ", ".join(manifest.id for manifest in self.models)
+            raise ModelNotFound(f"There is no network '{model}'. There are: {listed}.", model)
         sets = self._networks[model]
         chosen = weights if weights is not None else next(iter(sets.values())).manifest.default_weights
         if chosen not in sets:
             raise WeightsNotFound(f"{model} has no weights '{chosen}'. It has: {', '.join(sets)}.", chosen)
-        return sets[chosen]
+        return self._current(sets[chosen])
+
+    @property
+    def models(self) -> list[Manifest]:
+        """The networks that are listed: those with numbers on this machine or a place in the course."""
+        return [one for one in self.manifests if one.id not in self._on_demand or self._has_any(one.id)]
 
     @property
     def networks(self) -> list[Network]:
-        """Every network with every set of weights."""
-        return [network for sets in self._networks.values() for network in sets.values()]
+        """Every listed network with every set of weights."""
+        return [self.network(manifest.id, weights.id) for manifest in self.models for weights in manifest.weights]
+
+    @property
+    def everything(self) -> list[Network]:
+        """Every network with every set of weights, whether it is listed or can only be pulled."""
+        return [self.network(manifest.id, weights.id) for manifest in self.manifests for weights in manifest.weights]
+
+    @property
+    def pullable(self) -> list[Network]:
+        """Every set of weights that is fetched on demand, whether it is here or not."""
+        return [network for network in self.everything if isinstance(network.weights.origin, Pulled)]
+
+    def _has_any(self, model: str) -> bool:
+        return any(self._current(network).ready for network in list(self._networks[model].values()))
+
+    def _current(self, network: Network) -> Network:
+        """The network with its pulled file where that has come, without it where that has gone.
+
+        Looked at each time, since another process may pull or clear: a file's times and its stamp, nothing more.
+        """
+        origin = network.weights.origin
+        if not isinstance(origin, Pulled):
+            return network
+        path = place(network.cache_dir, origin)
+        if is_stamped(path, origin.sha256) != network.ready:
+            network = network.at(None if network.ready else path)
+            self._networks[network.id][network.weights_id] = network
+        return network
 
     @property
     def bytes_total(self) -> int:
@@ -123,6 +166,12 @@ class Catalog:
         A network whose file cannot be made leaves the others ready; `problem` keeps the first reason.
         """
 
+        freed = 0
+        for cache_dir in {network.cache_dir for network in self.everything}:
+            freed += sweep(cache_dir)
+        if freed:
+            log.info("Removed %.1f MB that an interrupted start had left in the cache folder.", freed / 1e6)
+
         def count(done: int) -> None:
             with self._lock:
                 self._done += done
@@ -137,8 +186,34 @@ class Catalog:
                 self.problem = self.problem or error
 
         with ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool:
-            list(pool.map(one, self.networks))
+            list(pool.map(one, self.everything))
         self.ready = self.problem is None
+
+
+def read_folders(root: Path) -> list[tuple[Manifest, dict[str, Path]]]:
+    """Every manifest below `root` in order, each with its graphs by weights; NetworkUnusable where one is wrong."""
+    found = [(read_manifest(path), path.parent) for path in sorted(root.glob("*/manifest.json"))]
+    return [
+        (manifest, {weights.id: folder / weights.graph for weights in manifest.weights})
+        for manifest, folder in sorted(found, key=lambda pair: (pair[0].order, pair[0].id))
+    ]
+
+
+def with_further(
+    manifest: Manifest, paths: dict[str, Path], further: Manifest, further_paths: dict[str, Path]
+) -> tuple[Manifest, dict[str, Path]]:
+    """A network with weights that can be pulled beside its own; the structure without numbers stays last.
+
+    Raises:
+        NetworkUnusable: both have weights of one name.
+    """
+    twice = paths.keys() & further_paths.keys()
+    if twice:
+        name = min(twice)
+        raise NetworkUnusable(f"Two sets of weights of {manifest.id} are called '{name}'. Rename one.", name)
+    weights: Iterable[Weights] = (*manifest.weights, *further.weights)
+    ordered = tuple(sorted(weights, key=lambda one: isinstance(one.origin, Structure)))
+    return manifest.model_copy(update={"weights": ordered}), paths | further_paths
 
 
 def describe(path: Path) -> Manifest:

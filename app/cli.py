@@ -1,4 +1,4 @@
-"""The command line: `convscope serve | models | predict | activations | explain`.
+"""The command line: `convscope serve | models | pull | cache | predict | activations | explain`.
 
 Exit status: 0, 1 when the work failed, 2 when it was asked for wrongly; either way one sentence on stderr says why.
 """
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from app import verbs
+from app import housekeeping, verbs
 from app.errors import ConvscopeError, InvalidValue, NotFound
 from app.settings import Settings
 from app.verbs import complain, flag
@@ -53,6 +53,21 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--prepare", action="store_true", help="make or verify every weight file in the cache folder")
     verb.add_argument("--json", action="store_true", help="one JSON object a line")
     add_settings(verb, EVERYWHERE)
+
+    verb = commands.add_parser(
+        "pull", help="fetch weights that do not come with the package: ImageNet's 1000 classes"
+    )
+    verb.set_defaults(verb=housekeeping.pull)
+    verb.add_argument("models", nargs="*", metavar="ID", help="networks; without any, list what can be fetched")
+    verb.add_argument("--weights", metavar="ID", help="only these weights of them")
+    add_settings(verb, ("cache_dir", "pull_urls"))
+
+    verb = commands.add_parser("cache", help="say what the cache folder holds, or clear it")
+    verb.set_defaults(verb=housekeeping.cache)
+    verb.add_argument("action", nargs="?", choices=("show", "clear"), default="show", help="default: show")
+    verb.add_argument("--model", metavar="ID", help="only what belongs to this network")
+    verb.add_argument("--weights", metavar="ID", help="only what belongs to these weights of it")
+    add_settings(verb, ("cache_dir",))
 
     verb = commands.add_parser("predict", help="classify images")
     verb.set_defaults(verb=verbs.predict)

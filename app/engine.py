@@ -1,7 +1,6 @@
 """Sessions: an input tensor in, every layer's activation out. onnxruntime does the arithmetic."""
 
 import math
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -13,6 +12,7 @@ import numpy.typing as npt
 import onnx
 import onnxruntime as ort
 
+from app.cores import available_cores
 from app.errors import NetworkUnusable
 from app.graph import Graph
 from app.observed import note_session
@@ -31,11 +31,6 @@ def choose_providers(wanted: str) -> list[str]:
     if wanted == "cuda" or (wanted == "auto" and NVIDIA_DEVICE.exists() and CUDA in ort.get_available_providers()):
         return [CUDA, CPU]
     return [CPU]
-
-
-def available_cores() -> int:
-    """Cores this process may use: its affinity where the system tells it, else all."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Engine:

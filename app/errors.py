@@ -162,6 +162,27 @@ class WeightsUnwritable(ConvscopeError):
     status, type, title = 503, "weights-unwritable", "The weights could not be written"
 
 
+# --- weights from elsewhere -------------------------------------------------------------------------------
+
+
+class PullFailed(ConvscopeError):
+    """No mirror gave the file: unreachable, not there, or not the right one; the message tells of each."""
+
+    status, type, title = 502, "pull-failed", "The weights could not be fetched"
+
+
+class PullCancelled(ConvscopeError):
+    """Somebody stopped the pull; what has come so far is kept, and the next one goes on from there."""
+
+    status, type, title = 409, "pull-cancelled", "The pull was stopped"
+
+
+class PullNotAllowed(ConvscopeError):
+    """Who asks may not make this server fetch weights; the message says how it is done instead."""
+
+    status, type, title = 403, "pull-not-allowed", "Pulling weights is not allowed from here"
+
+
 # --- files the operator gave --------------------------------------------------------------------------
 
 

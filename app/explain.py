@@ -336,7 +336,7 @@ def _concat(unit: Unit) -> Reasons:
 def _softmax(operation: Softmax, unit: Unit) -> Reasons:
     name, maps = unit.inputs[0]
     logits = maps if operation.everything else maps[:, unit.y : unit.y + 1, unit.x : unit.x + 1]
-    logits = np.ascontiguousarray(-logits if operation.negated else logits)
+    logits = np.ascontiguousarray(logits * np.float32(operation.factor))
     own = logits[unit.channel].reshape(-1)[unit.y * maps.shape[2] + unit.x if operation.everything else 0]
     highest = float(logits.max())
     total = float(np.exp(logits.astype(np.float64) - highest).sum())

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,24 +17,25 @@ from app import access, problems
 from app.access import BearerToken
 from app.catalog import Catalog
 from app.clients import Clients
+from app.cores import single_threaded_products
 from app.errors import ConvscopeError
 from app.headers import SecurityHeaders
 from app.logs import RequestLog
 from app.metrics import Measured
 from app.places import PAGE
 from app.proxy import HeadOfGet, PathPrefix
-from app.routes import ensembles, inference, layers, models, operations, pages, predictions, runs, saliency
+from app.routes import ensembles, inference, layers, models, operations, pages, predictions, pulls, runs, saliency
 from app.service import Service
 from app.settings import Settings
 from app.version import VERSION
 
 log = logging.getLogger(__name__)
 
-ROUTERS = tuple(
-    part.router for part in (models, predictions, ensembles, runs, layers, saliency, inference, operations, pages)
-)
+PARTS = (models, pulls, predictions, ensembles, runs, layers, saliency, inference, operations, pages)
+ROUTERS = tuple(part.router for part in PARTS)
 
 SWEEP_SECONDS = 60
+TELL_SECONDS = 2  # between two lines about the same work
 
 DESCRIPTION = """See what a convolutional network sees: predictions, and every activation of every layer, each of
 whose numbers can be explained. Sizes are in pixels, times in milliseconds, tensors C x H x W (no batch axis), float32
@@ -47,6 +49,7 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
         NetworkUnusable: a manifest or the operator's ONNX file cannot be served.
     """
     settings = settings or Settings()
+    single_threaded_products()
     service = Service(settings, catalog or Catalog.open(settings))
     app = FastAPI(
         title="Convscope",
@@ -88,12 +91,22 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     sweeping = asyncio.create_task(sweep(service))
     yield
     sweeping.cancel()
+    service.pulls.stop()
 
 
 def prepare(catalog: Catalog) -> None:
-    """Prepare the weights; a failure that nobody foresaw shows in /readyz too, instead of waiting for ever."""
+    """Prepare the weights, telling the log how far that is; a failure that nobody foresaw shows in /readyz too."""
+    told = time.monotonic()
+
+    def tell(_: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= TELL_SECONDS:
+            told = time.monotonic()
+            done, total = catalog.bytes_done / 1e6, catalog.bytes_total / 1e6
+            log.info("Unpacking the networks' weights: %.0f of %.0f MB.", done, total)
+
     try:
-        catalog.prepare()
+        catalog.prepare(tell)
     except Exception:
         log.exception("The weights could not be prepared.")
         catalog.problem = ConvscopeError("an unforeseen failure, which the server's log tells of.")

@@ -9,6 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from app.errors import NetworkUnusable
 
 
+def is_none(value: object) -> bool:
+    """Whether a field is left out of a manifest that is written."""
+    return value is None
+
+
 class Strict(BaseModel):
     """Base of the manifest's parts: immutable, and an unknown key is an error."""
 
@@ -86,7 +91,21 @@ class Structure(Strict):
     kind: Literal["structure"] = "structure"
 
 
-Origin = Annotated[Inline | Seeded | Packed | Structure, Field(discriminator="kind")]
+class Pulled(Strict):
+    """A whole ONNX file that is fetched on demand and served as it is.
+
+    Until it is here the manifest's own graph, which has its layers but no numbers, stands for it; afterwards
+    that graph gives the layers of the file the course's names.
+    """
+
+    kind: Literal["pulled"] = "pulled"
+    path: str = Field(description="Path of the file below a base URL (the setting `pull_urls`).")
+    file: str = Field(description="Name of the file in the cache folder.")
+    bytes: int = Field(ge=1)
+    sha256: str
+
+
+Origin = Annotated[Inline | Seeded | Packed | Structure | Pulled, Field(discriminator="kind")]
 
 
 class Accuracy(Strict):
@@ -108,8 +127,24 @@ class Weights(Strict):
     trained: bool = False
     preprocessing: Preprocessing
     labels: tuple[str, ...] = ()
+    labels_file: str | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Text file with one label a line, beside the manifest; for long lists.",
+    )
     data: str = Field("", description="What it was trained on and under which licence, for a person.")
     accuracy: Accuracy | None = None
+    accuracy_before_packing: Accuracy | None = Field(
+        None, description="The same measurement on the float32 weights that a packed network was made from."
+    )
+    unfamiliar_below: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        exclude_if=is_none,
+        description="Where the most probable class has less than this, the image looks like none of the classes: a "
+        "measured threshold on the largest softmax probability (Hendrycks and Gimpel 2017, section 3).",
+    )
 
 
 class Paper(Strict):
@@ -171,9 +206,29 @@ def read_manifest(path: Path) -> Manifest:
         ) from error
     except ValueError as error:
         raise NetworkUnusable(f"The manifest {path} is not JSON: {error}.", str(path)) from error
+    weights = tuple(_with_labels(one, path) for one in manifest.weights)
+    manifest = manifest.model_copy(update={"weights": weights})
     if manifest.default_weights not in {weights.id for weights in manifest.weights}:
         raise NetworkUnusable(
             f"The manifest {path} names default_weights '{manifest.default_weights}', which it does not list.",
             manifest.default_weights,
         )
     return manifest
+
+
+def _with_labels(weights: Weights, path: Path) -> Weights:
+    """The weights with the labels of their file, if they name one."""
+    if not weights.labels_file:
+        return weights
+    if weights.labels:
+        raise NetworkUnusable(
+            f"The manifest {path} gives '{weights.id}' both labels and labels_file. Keep one of them.", weights.id
+        )
+    file = path.parent / weights.labels_file
+    try:
+        labels = tuple(line for line in file.read_text(encoding="utf-8").splitlines() if line)
+    except (OSError, UnicodeDecodeError) as error:
+        raise NetworkUnusable(
+            f"The manifest {path} names the labels_file {file}, which cannot be read: {error}.", str(file)
+        ) from error
+    return weights.model_copy(update={"labels": labels})

@@ -4,6 +4,8 @@ The service, the command line and notebooks all come through here: image -> tens
 """
 
 import hashlib
+import os
+import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,9 +24,12 @@ from app.errors import ImageUndecodable, InvalidValue, NetworkUnusable, NotSuppo
 from app.explain import Explainer, Explanation
 from app.graph import Graph, Layer, count_nonzero, read_graph
 from app.imaging import Image, decode
-from app.manifest import Inline, Manifest, Packed, PhotoPreprocessing, Seeded, Structure, Weights
+from app.manifest import Inline, Manifest, Packed, PhotoPreprocessing, Pulled, Seeded, Structure, Weights
+from app.matching import match, rename
+from app.outline import read_outline
 from app.preprocess import photo_to_tensors, to_tensor
-from app.weights import ensure, open_initializers
+from app.settings import Settings
+from app.weights import ensure, is_verified, open_initializers, place
 
 Array = npt.NDArray[np.float32]
 Picture = Image | bytes | str | Path | npt.NDArray[np.uint8]
@@ -58,7 +63,10 @@ class Run:
 
 
 class Network:
-    """An ONNX file and its manifest entry. The session is loaded when first used, once."""
+    """An ONNX file and its manifest entry. The session is loaded when first used, once.
+
+    `path` is the graph beside the manifest, `pulled` the fetched file of pulled weights, None while it is not here.
+    """
 
     def __init__(
         self,
@@ -69,10 +77,12 @@ class Network:
         *,
         threads: int = 0,
         provider: str = "auto",
+        pulled: Path | None = None,
     ) -> None:
-        self.manifest, self.weights, self.path, self.cache_dir = manifest, weights, path, cache_dir
+        self.manifest, self.weights, self.cache_dir = manifest, weights, cache_dir
+        self.known, self.pulled, self.path = path, pulled, pulled or path
         self.threads, self.provider = threads, provider
-        self._folder: Path | None = path.parent if isinstance(weights.origin, Inline) else None
+        self._folder: Path | None = self.path.parent if pulled or isinstance(weights.origin, Inline) else None
         self._loading = threading.Lock()
         self._engine: Engine | None = None
 
@@ -96,24 +106,37 @@ class Network:
         """Whether the numbers are on this machine."""
         return self._folder is not None
 
+    @property
+    def classes(self) -> int:
+        """How many classes these weights tell apart; the labels say it without reading a large file."""
+        return len(self.weights.labels) or self.graph.classes
+
+    def at(self, pulled: Path | None) -> "Network":
+        """The same weights with their fetched file at that place, or without it."""
+        return Network(
+            self.manifest,
+            self.weights,
+            self.known,
+            self.cache_dir,
+            threads=self.threads,
+            provider=self.provider,
+            pulled=pulled,
+        )
+
     @cached_property
     def model(self) -> onnx.ModelProto:
-        """The graph file, without external data."""
-        try:
-            model = onnx.load(self.path, load_external_data=False)
-        except Exception as error:  # protobuf and onnx raise unrelated types for a damaged file
-            raise NetworkUnusable(
-                f"{self.path} is not an ONNX file, or a damaged one. Export the network to ONNX again.",
-                str(self.path),
-            ) from error
-        if not model.graph.node:
-            raise NetworkUnusable(f"{self.path} is not an ONNX file: it holds no graph.", str(self.path))
-        return model
+        """The graph file without its external data; of a fetched file, which is large, without its numbers."""
+        return load_graph(self.path) if self.pulled is None else read_outline(self.pulled)
 
     @cached_property
     def graph(self) -> Graph:
-        """The layer table and edges, computed from the graph file."""
-        return read_graph(self.model, self.manifest, title=self.manifest.title)
+        """The layer table and edges, computed from the graph file; a fetched file's layers by the course's names."""
+        title = self.manifest.title
+        if self.pulled is None:
+            return read_graph(self.model, self.manifest, title=title)
+        graph = read_graph(self.model, title=title)
+        names = match(graph, read_graph(load_graph(self.known), self.manifest, title=title))
+        return rename(graph, names) if names else graph
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -130,7 +153,10 @@ class Network:
     @cached_property
     def digest(self) -> str:
         """sha256 over the network's files: the graph, and the numbers where they lie beside it."""
-        digest = hashlib.sha256(self.path.read_bytes())
+        if self.pulled is not None and isinstance(self.weights.origin, Pulled):
+            digest = hashlib.sha256(bytes.fromhex(self.weights.origin.sha256))
+        else:
+            digest = hashlib.sha256(self.path.read_bytes())
         if isinstance(self.weights.origin, Seeded | Packed):
             digest.update(bytes.fromhex(self.weights.origin.sha256))
         elif isinstance(self.weights.origin, Inline):
@@ -182,13 +208,15 @@ class Network:
             NetworkUnusable: the graph file is not the one the manifest was written for.
             WeightsUnwritable: the numbers cannot be written.
         """
-        found = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        found = hashlib.sha256(self.known.read_bytes()).hexdigest()
         if self.weights.sha256 not in ("", found):
             raise NetworkUnusable(
-                f"{self.path} has the digest {found}, not {self.weights.sha256} as its manifest says: one of the two "
-                "is damaged. Install it again.",
+                f"{self.known} has the digest {found}, not {self.weights.sha256} as its manifest says: one of the "
+                "two is damaged. Install it again.",
                 found,
             )
+        if isinstance(self.weights.origin, Pulled):  # a file that somebody put there is as good as a pulled one
+            is_verified(place(self.cache_dir, self.weights.origin), self.weights.origin.sha256)
         if isinstance(self.weights.origin, Seeded | Packed):
             self._folder = ensure(self.model, self.weights.origin, self.path.parent, self.cache_dir, progress)
 
@@ -201,6 +229,13 @@ class Network:
                 f"but cannot run. Ask for weights={' or weights='.join(others)}.",
                 self.weights_id,
             )
+        if self._folder is None and isinstance(self.weights.origin, Pulled):
+            raise WeightsNotReady(
+                f"The weights '{self.weights_id}' of {self.id} are not on this machine. Get them "
+                f"({self.weights.origin.bytes / 1e6:.1f} MB) with: {self.command}",
+                self.weights_id,
+                command=self.command,
+            )
         if self._folder is None:
             raise WeightsNotReady(
                 f"The weights '{self.weights_id}' of {self.id} are not on this machine yet. They are made when the "
@@ -208,6 +243,26 @@ class Network:
                 self.weights_id,
                 retry_after=1,
             )
+
+    @property
+    def command(self) -> str:
+        """The command that fetches these weights into the cache folder that is used here."""
+        several = sum(isinstance(weights.origin, Pulled) for weights in self.manifest.weights) > 1
+        words = ["convscope", "pull", self.id, *(("--weights", self.weights_id) if several else ())]
+        usual = Path(os.environ.get("CONVSCOPE_CACHE_DIR") or Settings.model_fields["cache_dir"].default)
+        if self.cache_dir.absolute() != usual.absolute():
+            words += ["--cache-dir", str(self.cache_dir)]
+        return shlex.join(words)
+
+    def looks_unfamiliar(self, probabilities: Array) -> bool:
+        """Whether an image with these probabilities (classes,) looks like none of the classes.
+
+        The largest softmax probability below a threshold that was measured for these weights (Hendrycks and Gimpel
+        2017, "A baseline for detecting misclassified and out-of-distribution examples", section 3). Untrained
+        weights, and those without a threshold, never say so.
+        """
+        threshold = self.weights.unfamiliar_below
+        return self.trained and threshold is not None and float(probabilities.max()) < threshold
 
     def filters(self, layer: str) -> Array:
         """A layer's own weights: float32 (out, in / groups, kh, kw), or (out, in) of a full layer.
@@ -279,6 +334,23 @@ class Network:
             for entry in tensor.external_data
             if entry.key == "location"
         ]
+
+
+def load_graph(path: Path) -> onnx.ModelProto:
+    """An ONNX file, without external data.
+
+    Raises:
+        NetworkUnusable: not ONNX, damaged, or without a graph.
+    """
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception as error:  # protobuf and onnx raise unrelated types for a damaged file
+        raise NetworkUnusable(
+            f"{path} is not an ONNX file, or a damaged one. Export the network to ONNX again.", str(path)
+        ) from error
+    if not model.graph.node:
+        raise NetworkUnusable(f"{path} is not an ONNX file: it holds no graph.", str(path))
+    return model
 
 
 def as_image(source: Picture, max_pixels: int = 50_000_000) -> Image:

@@ -155,12 +155,12 @@ class Concat:
 
 @dataclass(frozen=True)
 class Softmax:
-    """exp(x) / sum of exp(x), over the channels of a pixel or over everything; of -x where `negated`."""
+    """exp(x) / sum of exp(x), over the channels of a pixel or over everything; x is the input times `factor`."""
 
     op: ClassVar[str] = "softmax"
     trained: ClassVar[tuple[str, ...]] = ()
     everything: bool
-    negated: bool = False
+    factor: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -272,7 +272,7 @@ def _sum(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
 def _affine(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
     """Mul, Add, Sub or Div with a constant that leaves the shape as it is, or Neg."""
     head = chain[0]
-    if head.op == "Neg" and [node.op for node in chain[1:]] == ["Softmax"]:
+    if head.op in ("Neg", "Mul") and [node.op for node in chain[1:]] == ["Softmax"]:
         return _softmax(chain, nodes)
     if head.op == "Sub" and len(chain) > 1:
         return _radial_basis(chain, nodes)
@@ -296,9 +296,15 @@ def _concat(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
 
 
 def _softmax(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
-    """Softmax along the channels, perhaps of the negated input; before opset 13 over everything from an axis on."""
+    """Softmax along the channels, perhaps of the input negated or times one number (an inverse temperature).
+
+    Before opset 13 it goes over everything from an axis on.
+    """
     *before, head = chain
-    if head.op != "Softmax" or [node.op for node in before] not in ([], ["Neg"]):
+    if head.op != "Softmax" or len(before) > 1:
+        return None
+    factor = _logit_factor(before[0], nodes) if before else 1.0
+    if factor is None:
         return None
     shape = nodes.inner_shape(head.output)
     if nodes.opset >= SOFTMAX_PER_AXIS:
@@ -309,7 +315,14 @@ def _softmax(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
         everything = axis == 1
     if not everything and (axis != 1 or nodes.opset < SOFTMAX_PER_AXIS):
         return None
-    return Softmax(everything, negated=bool(before))
+    return Softmax(everything, factor)
+
+
+def _logit_factor(node: Node, nodes: Nodes) -> float | None:
+    """What a Neg, or a Mul with one constant number, multiplies by; None for anything else."""
+    if node.op == "Neg":
+        return -1.0
+    return _scalar(node, nodes) if node.op == "Mul" else None
 
 
 def _batch_norm(chain: Sequence[Node], nodes: Nodes) -> Operation | None:

@@ -10,3 +10,4 @@ INSTALLED = (PACKAGE / "bundled").is_dir()  # pyproject.toml maps the three fold
 BUNDLED = PACKAGE / "bundled" if INSTALLED else CHECKOUT / "models" / "bundled"  # one folder a network
 TEMPLATES = PACKAGE / "templates" if INSTALLED else CHECKOUT / "templates"  # Jinja2 pages
 PAGE = (PACKAGE if INSTALLED else CHECKOUT) / "static" / "dist"  # the front end as Vite built it
+PULLABLE = PACKAGE / "pullable" if INSTALLED else CHECKOUT / "models" / "pullable"  # what can be fetched

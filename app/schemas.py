@@ -49,6 +49,7 @@ class WeightsOut(Wire):
     trained: bool = Field(examples=[False], description="False: random or no numbers, so no prediction.")
     ready: bool = Field(examples=[True], description="The numbers are on this machine.")
     bundled: bool = Field(examples=[True], description="Comes with the package, without any download.")
+    pullable: bool = Field(examples=[False], description="Fetched on demand: see `/pull`.")
     bytes: int = Field(examples=[227651304], description="Size of the network's files.")
     accuracy: AccuracyOut | None = Field(examples=[None], description="Null where it was not measured.")
 
@@ -127,6 +128,16 @@ class ElapsedOut(Wire):
     total: float = Field(examples=[20.2])
 
 
+Unfamiliar = Annotated[
+    bool,
+    Field(
+        examples=[False],
+        description="The image looks like none of the classes: the largest probability is below the threshold that "
+        "was measured for these weights. Always false where none was.",
+    ),
+]
+
+
 class PredictionsOut(Wire):
     """The answer of `predictions`."""
 
@@ -136,6 +147,7 @@ class PredictionsOut(Wire):
     precision: str = Field(examples=["fp32"])
     crops: int = Field(examples=[1])
     predictions: list[PredictionOut] = Field(description="Most probable first.")
+    unfamiliar: Unfamiliar
     elapsed_ms: ElapsedOut
 
 
@@ -178,6 +190,7 @@ class RunOut(Wire):
     crops: int = Field(examples=[1], description="Crops averaged for the predictions; the layers are the centre's.")
     image: ImageOut
     predictions: list[PredictionOut] = Field(description="Most probable first.")
+    unfamiliar: Unfamiliar
     elapsed_ms: ElapsedOut
     expires_at: str = Field(examples=["2026-01-31T12:00:00+00:00"], description="ISO 8601, UTC.")
     layers: list[RunLayer]
@@ -235,6 +248,34 @@ class ExplanationOut(Wire):
     alpha: float | None = Field(None, examples=[0.0001])
     beta: float | None = Field(None, examples=[0.75])
     size: int | None = Field(None, examples=[5])
+
+
+# --- pulls ------------------------------------------------------------------------------------------------
+
+
+class PullOut(Wire):
+    """Weights that are fetched on demand, and how far that is."""
+
+    model: str = Field(examples=["alexnet"])
+    title: str = Field(examples=["AlexNet"], description="Of the network.")
+    weights: str = Field(examples=["imagenet"])
+    classes: int = Field(examples=[1000])
+    state: Literal["absent", "waiting", "pulling", "checking", "ready", "failed", "cancelled"] = Field(
+        examples=["pulling"], description="waiting: another process fetches the same file; checking: its digest."
+    )
+    done: int = Field(examples=[48772759], description="Bytes that are here; kept over a break.")
+    bytes: int = Field(examples=[243863798])
+    rate: float = Field(examples=[5200000.0], description="Bytes a second over the last seconds.")
+    seconds_left: float | None = Field(examples=[37.5], description="At this rate; null while that is not known.")
+    error: str | None = Field(examples=[None], description="Why the last pull failed, and what to do.")
+    allowed: bool = Field(examples=[True], description="Whether whoever asks may pull here.")
+    command: str = Field(examples=["convscope pull alexnet"], description="The same on the server's command line.")
+
+
+class PullList(Wire):
+    """All weights that are fetched on demand."""
+
+    pulls: list[PullOut]
 
 
 # --- operations -------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from app.errors import RunsUnavailable
 from app.graph import Layer
 from app.metrics import Metrics
 from app.network import Network
+from app.pulls import Pulls
 from app.runs import Outcome, Runs, compute, compute_ensemble
 from app.saliency import Method, saliency
 from app.settings import Settings
@@ -56,6 +57,7 @@ class Service:
         self.settings, self.catalog = settings, catalog
         self.runs = Runs(catalog, settings)
         self.workers = Workers(settings.concurrency, settings.queue)
+        self.pulls = Pulls(settings)
         self.metrics = Metrics(self.runs, self.workers, [manifest.id for manifest in catalog.models])
 
     async def predict(self, network: Network, data: bytes, crops: Crops) -> Outcome:

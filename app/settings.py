@@ -22,6 +22,16 @@ class Settings(BaseSettings):
         Path.home() / ".cache" / "convscope",
         description="Folder for unpacked weights; made when missing, safe to delete.",
     )
+    pull_urls: str = Field(
+        "https://huggingface.co/onnxmodelzoo",
+        pattern=r"^(https?://[^\s,]+(\s*,\s*https?://[^\s,]+)*)?$",
+        description="Base URLs of the weights that `convscope pull` fetches, comma separated, tried in order.",
+    )
+    pull_allowed: str = Field(
+        "machine",
+        pattern="^(machine|anyone|nobody)$",
+        description="Who may pull over REST and the page: machine (loopback, no proxy between), anyone or nobody.",
+    )
     onnx: Path | None = Field(None, description="An ONNX file of your own to serve beside the five networks.")
     manifest: Path | None = Field(None, description="The manifest of that file: labels, preprocessing, title.")
     token: str = Field(

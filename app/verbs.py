@@ -1,6 +1,7 @@
 """What the commands do, by the service's own way: catalog -> network -> image -> tensor -> engine."""
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from app.catalog import Catalog
 from app.errors import ConvscopeError, ImageUndecodable, InvalidValue
 from app.imaging import Image
 from app.main import create_app
+from app.manifest import Pulled
 from app.network import Network, as_image
 from app.settings import Settings
 from app.weights import replacing
@@ -33,6 +35,8 @@ def serve(options: argparse.Namespace) -> int:
         path: Path | None = getattr(settings, name)
         if path is not None and not path.is_file():
             raise InvalidValue(f"{flag(name)}: there is no file {path}.", str(path))
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s:     %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line a request
     uvicorn.run(
         create_app(settings),
         host=settings.host,
@@ -69,6 +73,7 @@ def models(options: argparse.Namespace) -> int:
                 "classes": network.graph.classes,
                 "parameters": network.graph.parameters,
                 "trained": network.trained,
+                "ready": network.ready,
                 "accuracy": accuracy.model_dump() if accuracy else None,
                 "layers": [layer.name for layer in network.graph.layers],
             }
@@ -76,6 +81,8 @@ def models(options: argparse.Namespace) -> int:
         else:
             known = f"{accuracy.top1:.2%} of {accuracy.dataset}" if accuracy else ""
             state = known or ("trained" if network.trained else "not trained")
+            if isinstance(network.weights.origin, Pulled) and not network.ready:
+                state = f"not here: {network.command}"
             print(
                 f"{network.id:<12} {network.weights_id:<12} {channels}x{height}x{width}  "
                 f"{network.graph.classes:>4} classes  {network.graph.parameters:>11,} parameters  {state}"
@@ -90,15 +97,27 @@ def predict(options: argparse.Namespace) -> int:
     status = 0
     for path in progress(find_images(options.images)):
         try:
-            predictions = network.predict(read_image(path, settings), options.top)
+            image = read_image(path, settings)
+            probabilities = network.engine.probabilities(network.tensor(image)[None])[0]
+            predictions, unfamiliar = (
+                network.rank(probabilities, options.top),
+                network.looks_unfamiliar(probabilities),
+            )
         except ConvscopeError as error:
             status = complain(f"{path}: {error.detail}")
             continue
         if options.json:
-            row = {"image": str(path), "model": network.id, "weights": network.weights_id, "predictions": predictions}
+            row = {
+                "image": str(path),
+                "model": network.id,
+                "weights": network.weights_id,
+                "predictions": predictions,
+                "unfamiliar": unfamiliar,
+            }
             print(orjson.dumps(row).decode())
         else:
-            print(f"{path}: " + ", ".join(f"{one.label} {one.probability:.2%}" for one in predictions))
+            doubt = " (looks like none of the classes it knows)" if unfamiliar else ""
+            print(f"{path}: " + ", ".join(f"{one.label} {one.probability:.2%}" for one in predictions) + doubt)
     if not network.trained:
         print(f"{network.id} is not trained: its numbers are random.", file=sys.stderr)
     return status

@@ -2,7 +2,7 @@
 
 A graph whose numbers are not inside it names one external data file (ONNX, `TensorProto.data_location`), which
 onnxruntime memory-maps, so that processes on one machine share its pages. This module makes that file once, in a
-folder named by its digest, and opens its arrays.
+folder named by its digest, and opens its arrays. Pulled files (app.mirrors) lie there in the same way.
 """
 
 import errno
@@ -19,11 +19,15 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 import onnx
+from filelock import FileLock
 from onnx import numpy_helper
 
 from app.errors import NetworkUnusable, WeightsUnwritable
-from app.manifest import Packed, Seeded
+from app.manifest import Packed, Pulled, Seeded
 from app.numbers import external_location, packed_chunks, seeded_chunks
+
+UNFINISHED = ".part"  # ends the name of a file that is being written
+VERIFIED: dict[Path, list[Any]] = {}  # what is known of files in a folder that cannot be written to
 
 Progress = Callable[[int], None]  # told the number of bytes done since the last call
 
@@ -47,13 +51,18 @@ def write_numbers(chunks: Iterable[bytes], path: Path, progress: Progress | None
                 if progress:
                     progress(len(chunk))
     except OSError as error:
-        full = " The disk is full: free some space, or" if error.errno == errno.ENOSPC else " Check it, or"
-        raise WeightsUnwritable(
-            f"The weight file {path} cannot be written: {error.strerror}.{full} choose another folder with "
-            "CONVSCOPE_CACHE_DIR.",
-            str(path),
-        ) from error
+        raise unwritable(path, error) from error
     return size, digest.hexdigest()
+
+
+def unwritable(path: Path, error: OSError) -> WeightsUnwritable:
+    """What to say where the system refuses to write a weight file."""
+    full = " The disk is full: free some space, or" if error.errno == errno.ENOSPC else " Check it, or"
+    return WeightsUnwritable(
+        f"The weight file {path} cannot be written: {error.strerror}.{full} choose another folder with "
+        "CONVSCOPE_CACHE_DIR.",
+        str(path),
+    )
 
 
 def write_seeded(model: onnx.ModelProto, seed: int, path: Path) -> tuple[int, str]:
@@ -79,11 +88,26 @@ def ensure(
     Raises:
         WeightsUnwritable: the file cannot be made, or its digest is not the manifest's.
     """
-    path = cache_dir / "weights" / origin.sha256[:32] / origin.file
-    if is_verified(path, origin.sha256):
-        if progress:
-            progress(origin.bytes)
-        return path.parent
+    path = place(cache_dir, origin)
+    if not is_verified(path, origin.sha256):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(locked_by(path)):  # of several processes that start at once, one makes it
+                sweep_folder(path.parent)
+                if not is_verified(path, origin.sha256):
+                    make(model, origin, beside, path, progress)
+                    return path.parent
+        except OSError as error:
+            raise unwritable(path, error) from error
+    if progress:
+        progress(origin.bytes)
+    return path.parent
+
+
+def make(
+    model: onnx.ModelProto, origin: Seeded | Packed, beside: Path, path: Path, progress: Progress | None
+) -> None:
+    """Make the external file at `path`; raises as `ensure` does, and then leaves nothing."""
     chunks = (
         seeded_chunks(model, origin.seed)
         if isinstance(origin, Seeded)
@@ -97,26 +121,61 @@ def ensure(
             "says. The installation is damaged or its numpy differs: install it again.",
             digest,
         )
-    _write_stamp(path, digest)
-    return path.parent
+    stamp(path, digest)
+
+
+def place(cache_dir: Path, origin: Seeded | Packed | Pulled) -> Path:
+    """Where the file of these weights lies in the cache folder, whether or not it is there."""
+    return cache_dir / "weights" / origin.sha256[:32] / origin.file
+
+
+def locked_by(path: Path) -> Path:
+    """The lock file of whoever writes `path`, beside its folder."""
+    return path.parent.with_suffix(".lock")
+
+
+def sweep_folder(folder: Path) -> int:
+    """Remove what writers that were killed left behind in a folder (whose lock is held); returns its bytes."""
+    freed = 0
+    for left in folder.glob(f".*{UNFINISHED}"):
+        with suppress(OSError):  # gone already, or not ours to remove
+            size = left.stat().st_size
+            left.unlink()
+            freed += size
+    return freed
+
+
+def sweep(cache_dir: Path) -> int:
+    """Remove what killed writers left anywhere in the cache folder, beside those at work; returns its bytes."""
+    freed = 0
+    for folder in {left.parent for left in (cache_dir / "weights").glob(f"*/.*{UNFINISHED}")}:
+        with suppress(OSError), FileLock(folder.with_suffix(".lock"), timeout=0):  # busy: somebody writes there
+            freed += sweep_folder(folder)
+    return freed
 
 
 def is_verified(path: Path, sha256: str) -> bool:
     """Whether the file is there with that digest; reads it whole only when it changed since last verified."""
+    if is_stamped(path, sha256):
+        return True
     try:
-        stat = path.stat()
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return False
-    try:
-        if json.loads(_stamp(path).read_text()) == [sha256, stat.st_size, stat.st_mtime_ns]:
-            return True
-    except (OSError, ValueError):
-        pass  # never verified, or the stamp is damaged: the digest decides
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest == sha256:
-        _write_stamp(path, digest)
+        stamp(path, digest)
     return digest == sha256
+
+
+def is_stamped(path: Path, sha256: str) -> bool:
+    """Whether the file was verified with that digest, and has not changed since; reads nothing of it."""
+    try:
+        stat = path.stat()
+        known = VERIFIED.get(path) or json.loads(_stamp(path).read_text())
+    except (OSError, ValueError):
+        return False  # not there, never verified, or the stamp is damaged
+    return bool(known == [sha256, stat.st_size, stat.st_mtime_ns])
 
 
 def open_initializers(model: onnx.ModelProto, folder: Path | None) -> dict[str, npt.NDArray[Any]]:
@@ -168,7 +227,7 @@ def check_external(model: onnx.ModelProto, path: Path) -> None:
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file written beside `path` and renamed onto it when the block ends well; removed when it does not."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=UNFINISHED, dir=path.parent)
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -183,7 +242,13 @@ def _stamp(path: Path) -> Path:
     return path.with_name(path.name + ".verified")
 
 
-def _write_stamp(path: Path, digest: str) -> None:
+def stamp(path: Path, digest: str) -> None:
+    """Remember that the file has this digest as it is now."""
     stat = path.stat()
-    with suppress(OSError), replacing(_stamp(path)) as file:  # read-only folder: verified again next time
-        file.write(json.dumps([digest, stat.st_size, stat.st_mtime_ns]).encode())
+    known = [digest, stat.st_size, stat.st_mtime_ns]
+    try:
+        with replacing(_stamp(path)) as file:
+            file.write(json.dumps(known).encode())
+        VERIFIED.pop(path, None)
+    except OSError:
+        VERIFIED[path] = known

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from app.engine import available_cores
+from app.cores import available_cores
 from app.errors import Overloaded
 from app.observed import OBSERVER, Observer
 from app.wanted import ABANDONED

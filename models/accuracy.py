@@ -1,57 +1,100 @@
-"""Measure a shipped network through the service's own path, and write the figure into its manifest.
+"""Measure shipped networks through the service's own path, and write the figures where they are shown.
 
-    python -m models.accuracy lenet5
+    python -m models.accuracy lenet5       one network; without a name, every trained one
 
-Nothing else writes `accuracy`: a figure in a manifest is one that this measured on the file beside it.
+Nothing else writes `accuracy`: a figure in a manifest is one that this measured on the file beside it. The README's
+table and the confusion matrices in docs/ are written from the same measurement. Where training left the float32 graph
+of a packed network in checkpoints/NAME.onnx, that is measured too.
 """
 
 import argparse
+import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from app.imaging import Image
-from app.manifest import Accuracy, read_manifest
+from app.imaging import Image, decode
+from app.manifest import Accuracy, Inline, Manifest, Weights, read_manifest
 from app.network import Network
+from models import imagenette, mnist
 from models.bundle import BUNDLED, write_manifest
-from models.mnist import DEFAULT_FOLDER, read_mnist
+from models.curves import draw_confusion
+from models.describe import DESCRIPTIONS
+from models.readme import write_table
 
-BATCH = 100
+ROOT = Path(__file__).parents[1]
+BATCH = 50
 
-# A decoded picture (H, W, 3) and the index of its class.
-Example = tuple[NDArray[np.uint8], int]
+# A decoded picture and the index of its class.
+Example = tuple[Image, int]
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Pictures that nothing was trained on, and how they are called."""
+
+    name: str
+    read: Callable[[Path | None], Iterator[Example]]
 
 
 def mnist_test(folder: Path | None) -> Iterator[Example]:
     """MNIST's 10,000 test digits, as anyone would upload them: 28x28, light on dark."""
-    digits, labels = read_mnist("test", folder or DEFAULT_FOLDER)
+    digits, labels = mnist.read_mnist("test", folder or mnist.DEFAULT_FOLDER)
     for digit, label in zip(digits, labels, strict=True):
-        yield np.repeat(digit[:, :, None], 3, axis=2), int(label)
+        yield Image(np.repeat(digit[:, :, None], 3, axis=2), ""), int(label)
 
 
-# Network -> name of the test set, and its examples out of a folder (None: the usual place).
-TESTS: dict[str, tuple[str, Callable[[Path | None], Iterator[Example]]]] = {
-    "lenet5": ("MNIST test", mnist_test),
-}
+def imagenette_validation(folder: Path | None) -> Iterator[Example]:
+    """Imagenette's 3,925 validation photos, decoded as an upload is."""
+    photos = imagenette.read(folder or imagenette.DEFAULT_FOLDER, "val")
+    for file, label in zip(photos.files, photos.labels, strict=True):
+        yield decode(file, max_pixels=10**7), int(label)
 
 
-def top1(network: Network, examples: list[Example]) -> float:
-    """Share of the examples whose most probable class is the right one."""
-    right = 0
+PHOTOS = TestSet("Imagenette validation", imagenette_validation)
+TESTS = {name: TestSet("MNIST test", mnist_test) if name == "lenet5" else PHOTOS for name in DESCRIPTIONS}
+
+
+def confusion(network: Network, examples: list[Example]) -> NDArray[np.int64]:
+    """How often each class (row) was answered as each class (column): (N, N)."""
+    classes = network.graph.classes
+    counts = np.zeros((classes, classes), dtype=np.int64)
     for start in tqdm(range(0, len(examples), BATCH), desc=network.id, unit="batch"):
         part = examples[start : start + BATCH]
-        inputs = np.stack([network.tensor(Image(pixels, "")) for pixels, _ in part])
+        inputs = np.stack([network.tensor(image) for image, _ in part])
         answers = network.engine.probabilities(inputs).argmax(axis=1)
-        right += int((answers == [label for _, label in part]).sum())
-    return right / len(examples)
+        np.add.at(counts, ([label for _, label in part], answers), 1)
+    return counts
 
 
-def measure(name: str, data: Path | None, folder: Path) -> Accuracy:
+def accuracy_of(counts: NDArray[np.int64], dataset: str) -> Accuracy:
+    """Top-1 of a confusion matrix."""
+    return Accuracy(dataset=dataset, top1=float(np.trace(counts) / counts.sum()), images=int(counts.sum()))
+
+
+def open_weights(manifest: Manifest, weights: Weights, path: Path, cache: Path) -> Network:
+    """The network ready to run on the CPU."""
+    network = Network(manifest, weights, path, cache, provider="cpu")
+    network.prepare()
+    return network
+
+
+def measure(
+    name: str, data: Path | None, folder: Path, unpacked: Path | None = None, pictures: Path | None = None
+) -> Accuracy:
     """Measure the default weights in `folder` and write the result into its manifest.
+
+    Args:
+        name: the network.
+        data: folder of its test set; None for the usual place.
+        folder: graph and manifest.
+        unpacked: the float32 graph that packed weights were made from, measured too where it is there.
+        pictures: folder for the confusion matrix.
 
     Raises:
         NetworkUnusable: the graph is not the one that the manifest was written for.
@@ -59,27 +102,40 @@ def measure(name: str, data: Path | None, folder: Path) -> Accuracy:
     """
     manifest = read_manifest(folder / "manifest.json")
     weights = manifest.get_weights(manifest.default_weights)
-    dataset, read = TESTS[name]
-    examples = list(read(data))
+    tests = TESTS[name]
+    examples = list(tests.read(data))
     with tempfile.TemporaryDirectory() as cache:
-        network = Network(manifest, weights, folder / weights.graph, Path(cache), provider="cpu")
-        network.prepare()
-        accuracy = Accuracy(dataset=dataset, top1=top1(network, examples), images=len(examples))
+        counts = confusion(open_weights(manifest, weights, folder / weights.graph, Path(cache)), examples)
+        found = {"accuracy": accuracy_of(counts, tests.name)}
+        if unpacked is not None and unpacked.exists():
+            digest = hashlib.sha256(unpacked.read_bytes()).hexdigest()
+            whole = weights.model_copy(update={"origin": Inline(), "sha256": digest})
+            before = confusion(open_weights(manifest, whole, unpacked, Path(cache)), examples)
+            found["accuracy_before_packing"] = accuracy_of(before, tests.name)
     measured = tuple(
-        entry.model_copy(update={"accuracy": accuracy}) if entry.id == weights.id else entry
-        for entry in manifest.weights
+        entry.model_copy(update=found) if entry.id == weights.id else entry for entry in manifest.weights
     )
     write_manifest(manifest.model_copy(update={"weights": measured}), folder)
-    return accuracy
+    if pictures is not None:
+        draw_confusion(counts, weights.labels, f"{manifest.title}, {tests.name}", pictures / f"confusion-{name}.png")
+    return found["accuracy"]
 
 
 def main() -> None:
-    """Measure the network named on the command line."""
+    """Measure the networks named on the command line, and write the README's table."""
     parser = argparse.ArgumentParser(prog="python -m models.accuracy", description="Measure a shipped network.")
-    parser.add_argument("network", choices=list(TESTS))
+    parser.add_argument("network", nargs="?", choices=list(TESTS), help="default: every trained one")
     parser.add_argument("--data", type=Path, help="folder of the data set; default: its place beside the repository")
+    parser.add_argument("--checkpoints", type=Path, default=ROOT / "checkpoints", help="default: %(default)s")
     arguments = parser.parse_args()
-    print(measure(arguments.network, arguments.data, BUNDLED / arguments.network))
+    for name in [arguments.network] if arguments.network else TESTS:
+        manifest = read_manifest(BUNDLED / name / "manifest.json")
+        if not manifest.get_weights(manifest.default_weights).trained:
+            print(f"{name}: not trained, so there is nothing to measure")
+            continue
+        unpacked = arguments.checkpoints / f"{name}.onnx"
+        print(name, measure(name, arguments.data, BUNDLED / name, unpacked, ROOT / "docs"))
+    write_table(ROOT / "README.md", [BUNDLED / name for name in TESTS])
 
 
 if __name__ == "__main__":

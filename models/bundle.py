@@ -22,6 +22,7 @@ from app.weights import write_seeded
 from models.architectures import build
 from models.architectures.lenet5 import C3_TABLE
 from models.architectures.network import Network
+from models.compress import pack
 from models.describe import DESCRIPTIONS
 from models.export import Exported, export
 
@@ -97,14 +98,34 @@ def trained_weights(name: str, network: Network, folder: Path) -> Weights:
     path = folder / f"{description.weights_id}.onnx"
     return Weights(
         id=description.weights_id,
-        title=description.weights_title,
+        title=description.trained_title,
         graph=path.name,
         sha256=write_graph(export(network, name).model, path),
         origin=Inline(),
         trained=True,
         preprocessing=description.preprocessing,
         labels=description.labels,
-        data=description.data,
+        data=description.trained_data,
+    )
+
+
+def packed_weights(name: str, network: Network, folder: Path) -> Weights:
+    """The numbers of `network` as a weights entry, 8 bits each in an archive beside the graph; not measured yet."""
+    description = DESCRIPTIONS[name]
+    with torch.device("meta"):
+        blank = export(build(name, len(description.labels)), name).model
+    origin = pack(export(network, name).model, blank, folder, description.weights_id)
+    graph = folder / f"{description.weights_id}.onnx"
+    return Weights(
+        id=description.weights_id,
+        title=description.trained_title,
+        graph=graph.name,
+        sha256=hashlib.sha256(graph.read_bytes()).hexdigest(),
+        origin=origin,
+        trained=True,
+        preprocessing=description.preprocessing,
+        labels=description.labels,
+        data=description.trained_data,
     )
 
 
@@ -133,6 +154,11 @@ def write_bundle(name: str, make: Callable[[str, Path], Weights], folder: Path) 
 def ship(name: str, network: Network, folder: Path | None = None) -> Manifest:
     """Bundle a trained network; `python -m models.accuracy` then measures it."""
     return write_bundle(name, lambda _, place: trained_weights(name, network, place), folder or BUNDLED / name)
+
+
+def ship_packed(name: str, network: Network, folder: Path | None = None) -> Manifest:
+    """Bundle a trained network in 8 bits a weight; `python -m models.accuracy` then measures it."""
+    return write_bundle(name, lambda _, place: packed_weights(name, network, place), folder or BUNDLED / name)
 
 
 def keep_trained(name: str, folder: Path) -> Weights:

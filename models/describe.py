@@ -16,9 +16,11 @@ class Description:
     paper: Paper
     preprocessing: Preprocessing
     weights_id: str  # of the weights shipped besides the structure
-    weights_title: str
+    weights_title: str  # while they are not trained
+    trained_title: str
     labels: tuple[str, ...]
-    data: str
+    data: str  # while they are not trained
+    trained_data: str
     published_classes: int
     seed: int  # of the untrained numbers
 
@@ -52,8 +54,11 @@ def photo_network(
         preprocessing=PhotoPreprocessing(resize=256, crop=(size, size)),
         weights_id="imagenette",
         weights_title="Imagenette, 10 classes (untrained)",
+        trained_title="Imagenette, 10 classes",
         labels=IMAGENETTE,
         data=UNTRAINED,
+        trained_data="Imagenette: 9,469 photos of ten of ImageNet's classes (J. Howard, fast.ai), trained by this "
+        "project's own recipe.",
         published_classes=1000,
         seed=seed,
     )
@@ -75,9 +80,11 @@ DESCRIPTIONS: dict[str, Description] = {
         preprocessing=DigitPreprocessing(),
         weights_id="mnist",
         weights_title="MNIST, 10 digits",
+        trained_title="MNIST, 10 digits",
         labels=tuple("0123456789"),
-        data="MNIST: 60,000 handwritten digits (Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0), trained by this "
-        "project's own recipe.",
+        data=UNTRAINED,
+        trained_data="MNIST: 60,000 handwritten digits (Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0), trained by "
+        "this project's own recipe.",
         published_classes=10,
         seed=1998,
     ),

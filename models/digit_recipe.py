@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from models.architectures.network import Network
+from models.layers import DistancePosterior
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class DigitRecipe:
     epochs: int = 14
     batch: int = 128
     peak_rate: float = 4e-3
-    temperature: float = 16.0  # divides the distances in the criterion
+    temperature: float = DistancePosterior.temperature  # divides the distances in the criterion
     held_out: int = 5000
     degrees: float = 10.0  # rotation, either way
     shear: float = 0.15

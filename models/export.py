@@ -1,12 +1,17 @@
 """Torch module -> ONNX graph with the course's layer names.
 
+    python -m models.export resnet50 --weights imagenet     torchvision's weights as resnet50.onnx and resnet50.json
+
 Not `torch.onnx.export`: that takes local response normalisation apart into Pow, AveragePool and Transpose where ONNX
 has one operator LRN, and names nodes after torch's paths. Here the module is traced (torch.fx) and each of its parts
 becomes the ONNX operators that define it; the graph comes out as the paper draws it, one node a layer where ONNX has
 one, and batch normalisation folded into its convolution.
 """
 
+import argparse
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import onnx
 import torch
@@ -118,3 +123,35 @@ def structure(network_name: str, classes: int = 1000) -> onnx.ModelProto:
     """
     with torch.device("meta"):
         return export(build(network_name, classes), network_name).model
+
+
+def main() -> int:
+    """Write one network with torchvision's weights, for `convscope serve --onnx`; returns the exit status."""
+    from models import pretrained  # noqa: PLC0415  # it exports by this module
+
+    parser = argparse.ArgumentParser(prog="python -m models.export", description=pretrained.__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("network", choices=pretrained.PRETRAINED, metavar="NETWORK", help="%(choices)s")
+    parser.add_argument("--weights", required=True, choices=("imagenet",), help="which: torchvision's of ImageNet")
+    parser.add_argument("-o", "--output", type=Path, default=Path(), metavar="FOLDER", help="default: this folder")
+    parser.add_argument("--base-url", default=pretrained.BASE_URL, metavar="URL", help="default: %(default)s")
+    cache = Path(torch.hub.get_dir()) / "checkpoints"
+    parser.add_argument(
+        "--cache", type=Path, default=cache, metavar="FOLDER", help="of the fetched file: %(default)s"
+    )
+    options = parser.parse_args()
+    name = options.network
+    try:
+        state = pretrained.load(name, options.base_url, options.cache)
+        path, manifest = pretrained.export_pretrained(name, state, options.output)
+    except (RuntimeError, OSError) as error:  # a wrong digest or other parameters; the network or the disk
+        print(f"models.export: {name}: {error}", file=sys.stderr)
+        return 1
+    if pretrained.PRETRAINED[name].deviation:
+        print(f"{name}: {pretrained.PRETRAINED[name].deviation}")
+    print(f"{path} and {manifest}: convscope serve --onnx {path} --manifest {manifest}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+DEFAULT_FOLDER = Path(__file__).parents[2] / "shared" / "data" / "imagenette"
 CLASSES = {  # WordNet id -> label, in the order of the network's outputs
     "n01440764": "tench",
     "n02102040": "English springer",
@@ -68,15 +69,15 @@ def read(data: Path, split: Literal["train", "val"]) -> Photos:
 
 
 def random_view(
-    picture: NDArray[np.uint8], size: int, rng: np.random.Generator, smallest: float
+    picture: NDArray[np.uint8], size: int, rng: np.random.Generator, areas: tuple[float, float]
 ) -> NDArray[np.uint8]:
     """A random crop of (H, W, 3) resized to (size, size, 3), half of the time mirrored.
 
-    Area `smallest`..1 of the picture, aspect ratio 3/4..4/3 (Szegedy et al. 2014, "Going deeper with
-    convolutions", section 6, with a larger smallest area, since there are few photos).
+    A fraction of the picture's area between the two of `areas`, aspect ratio 3/4..4/3 (Szegedy et al. 2014, "Going
+    deeper with convolutions", section 6, with a larger smallest area, since there are few photos).
     """
     height, width = picture.shape[:2]
-    area = height * width * rng.uniform(smallest, 1)
+    area = height * width * rng.uniform(*areas)
     aspect = np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3)))
     w, h = min(width, np.sqrt(area * aspect)), min(height, np.sqrt(area / aspect))
     left, top = rng.uniform(0, width - w), rng.uniform(0, height - h)

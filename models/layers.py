@@ -86,15 +86,19 @@ class RadialBasis(nn.Module):
 
 
 class DistancePosterior(nn.Module):
-    """Distances as probabilities: exp(-y_i) / sum_j exp(-y_j), the nearer the likelier.
+    """Distances as probabilities: exp(-y_i / T) / sum_j exp(-y_j / T), the nearer the likelier.
 
     A squared distance is, up to a factor, the negative log-likelihood of a Gaussian around the code, so this is the
-    posterior of the class. Source: LeCun et al. 1998, equation 9, without the constant of its "rubbish" class.
+    posterior of the class. Source: LeCun et al. 1998, equation 9, without the constant of its "rubbish" class, and
+    with the temperature T of the criterion that the network is trained by: without it the codes, which are 76 or more
+    apart, would make every answer certain.
     """
+
+    temperature = 16.0
 
     def forward(self, distances: Tensor) -> Tensor:
         """(N, classes) to (N, classes), rows sum to 1."""
-        return torch.softmax(-distances, dim=1)
+        return torch.softmax(distances / -self.temperature, dim=1)
 
 
 class Add(nn.Module):

@@ -202,9 +202,10 @@ class GraphBuilder:
         return self.node(layer, "square", "ReduceSumSquare", [difference], axes=[2], keepdims=0)
 
     @emit.register
-    def _(self, _module: layers.DistancePosterior, layer: str, inputs: list[str]) -> str:
-        negated = self.node(layer, "negate", "Neg", inputs)
-        return self.node(layer, "softmax", "Softmax", [negated], axis=1)
+    def _(self, module: layers.DistancePosterior, layer: str, inputs: list[str]) -> str:
+        inverse = self.constant(f"{layer}.inverse_temperature", np.array(-1 / module.temperature, dtype=np.float32))
+        scaled = self.node(layer, "scale", "Mul", [*inputs, inverse])
+        return self.node(layer, "softmax", "Softmax", [scaled], axis=1)
 
 
 def pair(size: Any) -> list[int]:

@@ -2,9 +2,15 @@
 
 SGD with Nesterov momentum and one learning-rate cycle (Smith and Topin 2018, "Super-convergence"), label smoothing
 0.1 (Szegedy et al. 2016, "Rethinking the inception architecture", section 7), progressive picture sizes (small ones
-first, where a step costs least), random resized crops and mirroring, weight decay on kernels only, and an
-exponential average of the weights, which is what is shipped. bf16 autocast and channels-last storage where the
-processor has them. Batch normalisation stays in training and is folded at export.
+first, where a step costs least), random resized crops and mirroring, mixup (Zhang et al. 2017, "mixup: Beyond
+empirical risk minimization"), weight decay on kernels only, and an exponential average of the weights, which is what
+is shipped. GoogLeNet's auxiliary classifiers add 0.3 of their losses (its paper, section 5). Weights are pruned on
+the way (models/prune.py). Channels-last storage, and bf16 autocast where the processor multiplies in bf16. Batch
+normalisation stays in training and is folded away before shipping.
+
+A small picture is cut out of the photo, not shrunk from all of it: what matters to a network with global pooling is
+that things have the size in training that they have when it is used at 224 pixels (Touvron et al. 2019, "Fixing the
+train-test resolution discrepancy", section 3), so a stage gives its crops' share of the photo with its picture size.
 
 A run is deterministic by its seed: every epoch draws from a generator seeded by (seed, epoch), so a run that was
 interrupted goes on as if it had not been.
@@ -12,7 +18,7 @@ interrupted goes on as if it had not been.
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +30,16 @@ from tqdm import tqdm
 
 from models.architectures.network import Network
 from models.imagenette import normalise, random_view
+from models.prune import Pruner, Pruning
 
 
 @dataclass(frozen=True)
 class Stage:
-    """So many epochs at one picture size (height and width, in pixels)."""
+    """So many epochs at one picture size (height and width, in pixels), cut out of these shares of the photo."""
 
     size: int
     epochs: int
+    areas: tuple[float, float] = (0.35, 1.0)
 
 
 @dataclass(frozen=True)
@@ -44,8 +52,9 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 5e-4
     label_smoothing: float = 0.1
-    smallest_crop: float = 0.35
     average: float = 0.998  # of the weights, a step
+    mixup: float = 0.0  # alpha of the beta distribution; 0 mixes nothing
+    pruning: Pruning = field(default_factory=Pruning)
     seed: int = 0
 
     @property
@@ -53,13 +62,13 @@ class Recipe:
         """Epochs of all stages."""
         return sum(stage.epochs for stage in self.stages)
 
-    def size(self, epoch: int) -> int:
-        """Picture size of an epoch (counted from 0)."""
+    def stage(self, epoch: int) -> Stage:
+        """The stage of an epoch (counted from 0)."""
         for stage in self.stages:
             if epoch < stage.epochs:
-                return stage.size
+                return stage
             epoch -= stage.epochs
-        return self.stages[-1].size
+        return self.stages[-1]
 
 
 @dataclass
@@ -119,49 +128,86 @@ def train(
         descent.load_state_dict(state["descent"])
         progress, first = Progress(state["losses"], state["top1"]), len(state["losses"])
     steps = len(photos[1]) // recipe.batch
+    pruner = Pruner(network, recipe.pruning)
+    pruner.choose(first / recipe.epochs)
     with ThreadPoolExecutor(1) as pool, tqdm(total=recipe.epochs * steps, initial=first * steps, unit="batch") as bar:
         for epoch in range(first, recipe.epochs):
             rng = np.random.default_rng((recipe.seed, epoch))
             order = rng.permutation(len(photos[1]))[: steps * recipe.batch].reshape(steps, recipe.batch)
-            size, total = recipe.size(epoch), 0.0
+            stage, total = recipe.stage(epoch), 0.0
             network.train()
-            upcoming = pool.submit(_views, photos, order[0], size, rng, recipe.smallest_crop)
+            upcoming = pool.submit(_views, photos, order[0], stage, rng)
             for step in range(steps):
                 inputs, classes = upcoming.result()
                 if step + 1 < steps:  # the next batch is cut out while this one is learned
-                    upcoming = pool.submit(_views, photos, order[step + 1], size, rng, recipe.smallest_crop)
+                    upcoming = pool.submit(_views, photos, order[step + 1], stage, rng)
                 for group in descent.param_groups:
                     group["lr"] = rate(recipe, (epoch * steps + step) / (recipe.epochs * steps))
-                total += _step(network, descent, inputs.to(device), classes.to(device), recipe)
+                share = float(rng.beta(recipe.mixup, recipe.mixup)) if recipe.mixup else 1.0
+                total += _step(network, descent, inputs.to(device), classes.to(device), recipe, share)
+                pruner.apply(network)
                 _follow(averaged, network, min(recipe.average, (1 + bar.n) / (10 + bar.n)))
                 bar.update()
-                bar.set_postfix(epoch=epoch + 1, size=size, loss=f"{total / (step + 1):.3f}")
+                bar.set_postfix(epoch=epoch + 1, size=stage.size, loss=f"{total / (step + 1):.3f}")
+            pruner.choose((epoch + 1) / recipe.epochs)
+            pruner.apply(network)
+            pruner.apply(averaged)
             measure = epoch % 3 == 2 or epoch + 1 == recipe.epochs
             progress.losses.append(total / steps)
-            progress.top1.append(top1(averaged, validation, max(size, 128)) if measure else None)
-            tqdm.write(f"epoch {epoch + 1}: {size} px, loss {progress.losses[-1]:.3f}, top-1 {progress.top1[-1]}")
+            progress.top1.append(top1(averaged, validation) if measure else None)
+            tqdm.write(
+                f"epoch {epoch + 1}: {stage.size} px, loss {progress.losses[-1]:.3f}, top-1 {progress.top1[-1]}"
+            )
             _save(checkpoint, network, averaged, descent, progress)
     return averaged, progress
 
 
-def top1(network: Network, photos: tuple[NDArray[np.uint8], NDArray[np.int64]], size: int) -> float:
-    """Fraction of photos (N, H, W, 3) whose most probable class is right, at `size` pixels."""
+def top1(network: Network, photos: tuple[NDArray[np.uint8], NDArray[np.int64]]) -> float:
+    """Fraction of photos (N, H, W, 3) whose most probable class is right; enlarged by 256/224, centre crop.
+
+    As the service crops, with torch's resizing: the figure that counts is `python -m models.accuracy`'s.
+    """
     network.eval()
     device = next(network.parameters()).device
+    size = network.input_shape[1]
+    enlarged = round(size * 256 / 224)
+    corner = (enlarged - size) // 2
     right = 0
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
-        for start in range(0, len(photos[1]), 128):
-            inputs = normalise(photos[0][start : start + 128]).to(device)
-            scores = network.logits(F.interpolate(inputs, size=(size, size), mode="bilinear", antialias=True))
-            right += int((scores.argmax(1).cpu().numpy() == photos[1][start : start + 128]).sum())
+    with torch.inference_mode(), precision(device):
+        for start in range(0, len(photos[1]), 64):
+            inputs = normalise(photos[0][start : start + 64]).to(device)
+            inputs = F.interpolate(inputs, size=(enlarged, enlarged), mode="bilinear", antialias=True)
+            scores = network.logits(inputs[:, :, corner : corner + size, corner : corner + size])
+            right += int((scores.argmax(1).cpu().numpy() == photos[1][start : start + 64]).sum())
     return right / len(photos[1])
 
 
-def _step(network: Network, descent: torch.optim.SGD, inputs: Tensor, classes: Tensor, recipe: Recipe) -> float:
-    """One step on (B, 3, H, W); returns the loss."""
-    with torch.autocast(inputs.device.type, torch.bfloat16):
-        scores = network.logits(inputs)
-    loss = F.cross_entropy(scores.float(), classes, label_smoothing=recipe.label_smoothing)
+def precision(device: torch.device) -> torch.autocast:
+    """bf16 autocast where the device multiplies in bf16; elsewhere emulating it would be slower than float32."""
+    native = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=native)
+
+
+def _step(
+    network: Network, descent: torch.optim.SGD, inputs: Tensor, classes: Tensor, recipe: Recipe, share: float
+) -> float:
+    """One step on (B, 3, H, W), each picture mixed with `1 - share` of another; returns the loss."""
+    others = classes.flip(0)
+    inputs = inputs if share == 1 else share * inputs + (1 - share) * inputs.flip(0)
+    with precision(inputs.device):
+        scores = network.training_logits(inputs)
+
+    def loss_of(logits: Tensor) -> Tensor:
+        own = F.cross_entropy(logits.float(), classes, label_smoothing=recipe.label_smoothing)
+        if share == 1:
+            return own
+        return share * own + (1 - share) * F.cross_entropy(
+            logits.float(), others, label_smoothing=recipe.label_smoothing
+        )
+
+    loss = loss_of(scores[0])
+    for auxiliary in scores[1:]:
+        loss = loss + 0.3 * loss_of(auxiliary)
     descent.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
     descent.step()
@@ -181,11 +227,10 @@ def _follow(averaged: nn.Module, network: nn.Module, keep: float) -> None:
 def _views(
     photos: tuple[NDArray[np.uint8], NDArray[np.int64]],
     chosen: NDArray[np.int64],
-    size: int,
+    stage: Stage,
     rng: np.random.Generator,
-    smallest: float,
 ) -> tuple[Tensor, Tensor]:
-    views = np.stack([random_view(photos[0][index], size, rng, smallest) for index in chosen])
+    views = np.stack([random_view(photos[0][index], stage.size, rng, stage.areas) for index in chosen])
     return normalise(views), torch.from_numpy(photos[1][chosen])
 
 

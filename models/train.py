@@ -1,26 +1,40 @@
 """Train a network by the project's own recipe, and ship it.
 
     python -m models.train lenet5                  resumes where an interrupted run stopped
-    python -m models.train lenet5 --data FOLDER    MNIST somewhere else
+    python -m models.train resnet34 --fresh        from nothing, though shipped weights could be its warm start
+    python -m models.train lenet5 --data FOLDER    the data set somewhere else
 
-Checkpoints go to checkpoints/, the curve to docs/training-NAME.png, graph and manifest to models/bundled/NAME, where
-`python -m models.accuracy NAME` measures the file as shipped.
+Checkpoints go to checkpoints/, the curve to docs/training-NAME.png, graph, numbers and manifest to
+models/bundled/NAME, where `python -m models.accuracy NAME` measures the file as shipped. A photo network's float32
+graph stays in checkpoints/NAME.onnx, to be measured beside it.
 """
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import torch
 
 from app.manifest import DigitPreprocessing
 from models.architectures import build
-from models.bundle import ship
-from models.curves import draw_curves
-from models.digit_recipe import DigitRecipe, train
-from models.mnist import DEFAULT_FOLDER, read_mnist, to_inputs
+from models.architectures.network import Network, initialise
+from models.bundle import BUNDLED, ship, ship_packed
+from models.curves import draw_curves, draw_progress
+from models.describe import DESCRIPTIONS
+from models.digit_recipe import DigitRecipe
+from models.digit_recipe import train as train_digits
+from models.export import export
+from models.imagenette import DEFAULT_FOLDER as IMAGENETTE
+from models.imagenette import normalise, read
+from models.mnist import DEFAULT_FOLDER as MNIST
+from models.mnist import read_mnist, to_inputs
+from models.normalised import learning_form, published_form
+from models.photo_recipe import train as train_photos
+from models.photo_recipes import RECIPES
+from models.shipped import as_learned, load_numbers, settle_normalisation, shipped_numbers
 
 ROOT = Path(__file__).parents[1]
+WATCHED = 8  # every eighth validation photo tells how the training goes
 
 
 def train_lenet5(data: Path | None, checkpoint: Path) -> None:
@@ -28,25 +42,57 @@ def train_lenet5(data: Path | None, checkpoint: Path) -> None:
     recipe, how = DigitRecipe(), DigitPreprocessing()
     torch.manual_seed(recipe.seed)
     network = build("lenet5", 10)
-    digits, labels = read_mnist("train", data or DEFAULT_FOLDER)
+    digits, labels = read_mnist("train", data or MNIST)
     pictures = torch.from_numpy(to_inputs(digits, how))
-    epochs = train(network, recipe, pictures, torch.from_numpy(labels).long(), how.background, checkpoint)
+    epochs = train_digits(network, recipe, pictures, torch.from_numpy(labels).long(), how.background, checkpoint)
     draw_curves(epochs, "LeNet-5 on MNIST", ROOT / "docs" / "training-lenet5.png")
     ship("lenet5", network)
 
 
-# Network -> its whole training: data folder (None: the usual place), checkpoint file.
-TRAININGS: dict[str, Callable[[Path | None, Path], None]] = {"lenet5": train_lenet5}
+def train_photo_network(name: str, data: Path | None, checkpoint: Path, fresh: bool) -> None:
+    """A network for photos on Imagenette's 9,469 training photos."""
+    recipe, folder = RECIPES[name], data or IMAGENETTE
+    training, validation = read(folder, "train"), read(folder, "val")
+    photos = (training.decode(), training.labels)
+    watched = (validation.decode()[::WATCHED], validation.labels[::WATCHED])
+    torch.manual_seed(recipe.seed)
+    numbers = None if fresh else shipped_numbers(BUNDLED / name, checkpoint.parent)
+    network = start(name, numbers is not None)
+    if numbers is not None:
+        load_numbers(network, numbers)
+    network = learning_form(network)
+    if numbers is not None:
+        as_learned(network)
+        settle_normalisation(network, normalise(photos[0][::37]))  # some of every class
+    learned, progress = train_photos(network, recipe, photos, watched, checkpoint)
+    title = DESCRIPTIONS[name].title
+    draw_progress(progress.losses, progress.top1, f"{title} on Imagenette", ROOT / "docs" / f"training-{name}.png")
+    published = published_form(learned.cpu(), build(name, len(DESCRIPTIONS[name].labels)))
+    onnx.save(export(published, name).model, checkpoint.with_suffix(".onnx"))
+    ship_packed(name, published)
+
+
+def start(name: str, warm: bool) -> Network:
+    """The network before it learns, with He-normal kernels where no shipped numbers replace them."""
+    network = build(name, len(DESCRIPTIONS[name].labels))
+    if not warm:
+        initialise(network)
+    return network
 
 
 def main() -> None:
     """Train the network named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m models.train", description="Train a network and ship it.")
-    parser.add_argument("network", choices=list(TRAININGS))
+    parser.add_argument("network", choices=["lenet5", *RECIPES])
     parser.add_argument("--data", type=Path, help="folder of the data set; default: its place beside the repository")
     parser.add_argument("--checkpoints", type=Path, default=ROOT / "checkpoints", help="default: %(default)s")
+    parser.add_argument("--fresh", action="store_true", help="do not start from the shipped weights")
     arguments = parser.parse_args()
-    TRAININGS[arguments.network](arguments.data, arguments.checkpoints / f"{arguments.network}.pt")
+    checkpoint = arguments.checkpoints / f"{arguments.network}.pt"
+    if arguments.network == "lenet5":
+        train_lenet5(arguments.data, checkpoint)
+    else:
+        train_photo_network(arguments.network, arguments.data, checkpoint, arguments.fresh)
 
 
 if __name__ == "__main__":

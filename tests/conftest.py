@@ -26,6 +26,8 @@ from app.settings import Settings
 MakeSettings = Callable[..., Settings]
 Serve = Callable[..., httpx.Client]
 
+NOWHERE = "http://127.0.0.1:9"  # no test fetches anything from another machine
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--long`: twenty times as many hostile inputs."""
@@ -45,7 +47,7 @@ def make_settings(cache_dir: Path) -> MakeSettings:
     """Settings that do not depend on the machine, with changes."""
 
     def make(**changes: Any) -> Settings:
-        return Settings(**{"cache_dir": cache_dir, "provider": "cpu", **changes})
+        return Settings(**{"cache_dir": cache_dir, "provider": "cpu", "pull_urls": NOWHERE, **changes})
 
     return make
 

@@ -17,8 +17,9 @@ def classifier(
     softmax: bool = True,
     named: bool = True,
     seed: int = 0,
+    classes: int = 5,
 ) -> onnx.ModelProto:
-    """Conv 3x3 (4 maps) - ReLU - max pool 2x2 - flatten - full (5 classes) [- softmax]."""
+    """Conv 3x3 (4 maps) - ReLU - max pool 2x2 - flatten - full (5 classes, or others) [- softmax]."""
     rng = np.random.default_rng(seed)
 
     def number(name: str, *shape: int) -> TensorProto:
@@ -43,12 +44,12 @@ def classifier(
         nodes,
         "small",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info(last, TensorProto.FLOAT, [batch, 5])],
+        [helper.make_tensor_value_info(last, TensorProto.FLOAT, [batch, classes])],
         [
             number("kernel", 4, channels, 3, 3),
             number("bias", 4),
-            number("matrix", 5, 4 * (size // 2) ** 2),
-            number("offset", 5),
+            number("matrix", classes, 4 * (size // 2) ** 2),
+            number("offset", classes),
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)

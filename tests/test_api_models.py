@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from app.catalog import Catalog
-from app.manifest import Structure
+from app.manifest import Pulled, Structure
 from tests.conftest import every_model, problem_of
 
 MODEL_KEYS = {
@@ -49,8 +49,10 @@ def test_the_list_names_every_network_in_order(api: httpx.Client, catalog: Catal
             assert weights["ready"] is network.ready
             assert weights["trained"] is network.trained
             assert weights["classes"] == network.graph.classes
-            assert weights["bundled"] is True
-            assert weights["bytes"] >= network.path.stat().st_size
+            pulled = network.weights.origin if isinstance(network.weights.origin, Pulled) else None
+            assert weights["pullable"] is (pulled is not None)
+            assert weights["bundled"] is (pulled is None)
+            assert weights["bytes"] == pulled.bytes if pulled else weights["bytes"] >= network.path.stat().st_size
             if not weights["trained"]:
                 assert weights["accuracy"] is None
 

@@ -16,7 +16,7 @@ from app.catalog import Catalog
 from app.cli import main
 from app.network import Network
 from app.places import CHECKOUT
-from tests.conftest import draw_scene
+from tests.conftest import NOWHERE, draw_scene
 from tests.small_onnx import classifier, save
 
 Command = Callable[..., tuple[int, str, str]]
@@ -30,6 +30,7 @@ def run(
     """Runs a command in this process: exit status, stdout, stderr. The weights are made already, by `catalog`."""
     monkeypatch.setenv("CONVSCOPE_CACHE_DIR", str(cache_dir))
     monkeypatch.setenv("CONVSCOPE_PROVIDER", "cpu")
+    monkeypatch.setenv("CONVSCOPE_PULL_URLS", NOWHERE)
 
     def command(*words: str | Path) -> tuple[int, str, str]:
         try:

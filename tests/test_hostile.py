@@ -91,8 +91,8 @@ def test_mutated_images(alone: Process, request: pytest.FixtureRequest) -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF"])
 def test_the_largest_pictures_there_may_be(alone: Process, kind: str) -> None:
-    options: dict[str, Any] = {"PNG": {"compress_level": 1}, "TIFF": {"compression": "tiff_deflate"}}.get(kind, {})
-    body, resting, begun = largest(kind, **options), alone.memory("VmRSS"), alone.seconds()
+    options: dict[str, dict[str, Any]] = {"PNG": {"compress_level": 1}, "TIFF": {"compression": "tiff_deflate"}}
+    body, resting, begun = largest(kind, **options.get(kind, {})), alone.memory("VmRSS"), alone.seconds()
     answer = alone.client.post(alone.path, content=body)
     assert answer.status_code == (413 if len(body) > 20 * 1024 * 1024 else 200), answer.text
     assert alone.memory("VmHWM") - resting < MEMORY

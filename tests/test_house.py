@@ -15,17 +15,18 @@ from app.settings import Settings
 
 # The rooms of app/, from the ground up. A module imports from its own room (without a cycle) and from those before.
 ROOMS = {
-    "ground": "errors places settings version manifest observed wanted",
-    "pictures": "crops digit imaging maps png preprocess uploads",
-    "graph": "arithmetic constants figures graph groups layer nodes numbers operations patterns reader tensors views",
+    "ground": "cores errors places settings version manifest observed wanted",
+    "pictures": "crops digit imaging maps neighbours png preprocess uploads",
+    "graph": "arithmetic constants figures graph groups layer matching nodes numbers operations outline patterns "
+    "reader tensors views",
     "explanations": "explain expression parameters sources",
-    "engine": "weights engine network catalog",
+    "engine": "weights engine network catalog transfer mirrors cache pulls",
     "saliency": "cam occlusion saliency",
     "service": "access clients headers logs metrics problems proxy redis_records runs salt schemas service stores "
-    "tensor_protocol workers",
+    "tensor_protocol visitors workers",
     "routes": "routes routes.answers routes.bodies routes.ensembles routes.inference routes.layers routes.models "
-    "routes.operations routes.pages routes.predictions routes.runs routes.saliency",
-    "doors": "main verbs cli",
+    "routes.operations routes.pages routes.predictions routes.pulls routes.runs routes.saliency",
+    "doors": "main verbs housekeeping cli",
 }
 ROOM_OF = {f"app.{module}": room for room, modules in ROOMS.items() for module in modules.split()} | {"app": "doors"}
 

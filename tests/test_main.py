@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -28,9 +29,9 @@ def test_not_ready_until_the_weights_are_prepared(
 ) -> None:
     gate, prepare = threading.Event(), Catalog.prepare
 
-    def wait(catalog: Catalog) -> None:
+    def wait(catalog: Catalog, progress: Callable[[int], None]) -> None:
         gate.wait(30)
-        prepare(catalog)
+        prepare(catalog, progress)
 
     monkeypatch.setattr(Catalog, "prepare", wait)
     app = create_app(make_settings())
@@ -54,7 +55,7 @@ def test_not_ready_until_the_weights_are_prepared(
 
 
 def test_a_failed_preparation_is_told(make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(catalog: Catalog) -> None:
+    def fail(*_: object) -> None:
         raise RuntimeError("disk on fire")
 
     monkeypatch.setattr(Catalog, "prepare", fail)

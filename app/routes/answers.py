@@ -21,6 +21,7 @@ FOR_EVER = "public, max-age=31536000, immutable"  # a run's id is a digest of al
 ASK_AGAIN = "no-cache"  # kept, but shown only after asking whether it changed
 
 ModelId = Annotated[str, Path(description="Id of the network.", examples=["lenet5"])]
+WeightsId = Annotated[str, Path(description="Id of the network's weights.", examples=["imagenet"])]
 LayerName = Annotated[str, Path(description="Name of the layer.", examples=["input"])]
 RunId = Annotated[str, Path(description="Id of the run.", examples=["5d41402abc4b2a76b9719d911017c592ae1f03c2"])]
 

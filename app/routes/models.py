@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app import png
 from app.errors import InvalidValue, LayerNotFound, ModelNotFound, WeightsNotFound, WeightsNotReady
+from app.manifest import Pulled
 from app.maps import draw_filters
 from app.network import Network
 from app.places import BUNDLED
@@ -26,13 +27,22 @@ def weights_out(network: Network) -> WeightsOut:
     return WeightsOut(
         id=weights.id,
         title=weights.title,
-        classes=network.graph.classes,
+        classes=network.classes,
         trained=weights.trained,
         ready=network.ready,
         bundled=network.path.is_relative_to(BUNDLED),
-        bytes=network.path.stat().st_size + getattr(weights.origin, "bytes", 0),
+        pullable=isinstance(weights.origin, Pulled),
+        bytes=bytes_of(network),
         accuracy=weights.accuracy.model_dump() if weights.accuracy else None,
     )
+
+
+def bytes_of(network: Network) -> int:
+    """Size of the network's files: those that are here, or of the one that would be fetched."""
+    origin = network.weights.origin
+    if isinstance(origin, Pulled):
+        return origin.bytes
+    return network.path.stat().st_size + getattr(origin, "bytes", 0)
 
 
 def model_out(service: Service, network: Network) -> ModelOut:

@@ -26,6 +26,7 @@ def predictions_out(network: Network, outcome: Outcome, query: PredictQuery) -> 
         precision=PRECISION,
         crops=query.how_many,
         predictions=[prediction_out(one) for one in network.rank(outcome.probabilities, query.top)],
+        unfamiliar=network.looks_unfamiliar(outcome.probabilities),
         elapsed_ms=elapsed_out(outcome.elapsed),
     )
 

@@ -1,14 +1,13 @@
 """Runs: one image through one network, every layer kept; and what concerns all of its layers."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy.typing as npt
 from fastapi import APIRouter, Query, Request, Response
 
 from app import png
 from app.errors import InvalidValue, LayerNotFound, Overloaded, RunNotFound, RunsUnavailable
-from app.maps import draw_overview
+from app.maps import draw_overviews
 from app.network import Prediction
 from app.preprocess import to_picture
 from app.problems import Responses, documented
@@ -67,6 +66,7 @@ def run_out(service: Service, record: Record, top: int) -> RunOut:
         crops=record.crops,
         image=ImageOut(width=record.width, height=record.height, sha256=record.sha256),
         predictions=[prediction_out(one) for one in service.runs.predictions(record, top)],
+        unfamiliar=network.looks_unfamiliar(record.probabilities),
         elapsed_ms=elapsed_out(record.elapsed),
         expires_at=datetime.fromtimestamp(record.expires, UTC).isoformat(timespec="seconds"),
         layers=[RunLayer(name=layer.name, op=layer.op, shape=list(layer.shape)) for layer in network.graph.layers],
@@ -139,11 +139,7 @@ async def get_overview(
     """Every layer's maps in one answer, shrunk by area mean, each scaled by its own range."""
 
     def draw(opened: OpenRun) -> Drawn:
-        tensors: dict[str, npt.NDArray[Any]] = {}
-        for name, activation in opened.chosen(query.layers).items():
-            tensors[name], ranges = draw_overview(activation, query.tile)
-            tensors[f"{name}.min"], tensors[f"{name}.max"] = ranges.low, ranges.high
-        return Drawn(safetensors(tensors))
+        return Drawn(safetensors(draw_overviews(opened.chosen(query.layers), query.tile)))
 
     return await derive(service, request, run, BINARY, draw)
 

@@ -22,16 +22,19 @@ class AlexNet(Network):
     """The two-GPU original: CONV2, CONV4 and CONV5 see only the half of the maps on their own GPU (two groups).
 
     60,965,224 parameters with 1000 classes. Deviations from the paper: the input is 227 x 227 (it says 224, which
-    does not give 55 x 55); pooling comes before normalisation, as the course lists it (the paper normalises first).
+    does not give 55 x 55); pooling comes before normalisation, as the course lists it (the paper normalises first:
+    `norm_first`). Published weights want 224 after all, where CONV1 gives 54 x 54 and POOL1 rounds up.
     """
 
     input_shape = (3, 227, 227)
 
-    def __init__(self, classes: int = 1000) -> None:
+    def __init__(self, classes: int = 1000, size: int = 227, norm_first: bool = False) -> None:
         super().__init__()
+        self.input_shape = (3, size, size)  # type: ignore[misc]  # of this one
+        self.norm_first = norm_first
         self.conv1 = nn.Conv2d(3, 96, 11, stride=4)
         self.relu1 = nn.ReLU()
-        self.pool1 = nn.MaxPool2d(3, stride=2)
+        self.pool1 = nn.MaxPool2d(3, stride=2, ceil_mode=size != 227)
         self.norm1 = response_normalisation()
         self.conv2 = nn.Conv2d(96, 256, 5, padding=2, groups=2)
         self.relu2 = nn.ReLU()
@@ -57,9 +60,9 @@ class AlexNet(Network):
     def logits(self, x: Tensor) -> Tensor:
         """(N, 3, 227, 227) to (N, classes)."""
         x = self.relu1(self.conv1(x))  # (N, 96, 55, 55)
-        x = self.norm1(self.pool1(x))  # (N, 96, 27, 27)
+        x = self.pool1(self.norm1(x)) if self.norm_first else self.norm1(self.pool1(x))  # (N, 96, 27, 27)
         x = self.relu2(self.conv2(x))  # (N, 256, 27, 27)
-        x = self.norm2(self.pool2(x))  # (N, 256, 13, 13)
+        x = self.pool2(self.norm2(x)) if self.norm_first else self.norm2(self.pool2(x))  # (N, 256, 13, 13)
         x = self.relu3(self.conv3(x))  # (N, 384, 13, 13)
         x = self.relu4(self.conv4(x))  # (N, 384, 13, 13)
         x = self.relu5(self.conv5(x))  # (N, 256, 13, 13)

@@ -104,7 +104,7 @@ class GoogLeNet(Network):
         """(N, 3, 224, 224) to (N, classes)."""
         return self.head(self.further(self.half_way(x)))
 
-    def training_logits(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def training_logits(self, x: Tensor) -> tuple[Tensor, ...]:
         """(N, 3, 224, 224) to the logits of the main and both auxiliary classifiers, each (N, classes)."""
         if self.aux1 is None or self.aux2 is None:
             raise ValueError("This GoogLeNet was built with auxiliary=False: it has no classifiers half way.")

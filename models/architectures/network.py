@@ -18,6 +18,10 @@ class Network(nn.Module):
         """(N, C, H, W) to unnormalised log-probabilities (N, classes)."""
         raise NotImplementedError(f"{type(self).__name__} defines no logits().")
 
+    def training_logits(self, x: Tensor) -> tuple[Tensor, ...]:
+        """(N, C, H, W) to the logits that training looks at: the network's own and those of auxiliary classifiers."""
+        return (self.logits(x),)
+
     def layer_names(self) -> dict[str, str]:
         """Path of a submodule -> the course's name of the layer that its output is, in order of computation."""
         raise NotImplementedError(f"{type(self).__name__} defines no layer_names().")

@@ -12,6 +12,7 @@ import { Latest } from "./input/latest";
 import { firstSample, sampleNamed, type Sample } from "./input/samples";
 import { paintScene } from "./input/scenes";
 import { currentTheme } from "./theme";
+import { canRun } from "./data/weights";
 import { InputPanel } from "./views/input";
 import { Inspector } from "./views/inspector";
 import { LayerList } from "./views/layers";
@@ -47,7 +48,7 @@ export class Page {
     this.maxBytes = limits.maxBytes;
     this.place = readPlace(location.hash);
     this.scale = SCALES.find((scale) => scale === this.place.scale) ?? "signed";
-    this.picker = new Picker(models, (model, weights) => void this.choose(model, weights));
+    this.picker = new Picker(models, (model, weights) => void this.choose(model, weights), api);
     this.input = new InputPanel(limits.keepSeconds, {
       drawn: (strokes) => { this.drawn(strokes); },
       photo: (file) => { this.photo(file); },
@@ -115,8 +116,8 @@ export class Page {
       this.layers.setLook({ scale: this.scale, theme: currentTheme(), strongestFirst: this.strongestFirst });
       this.predictions.show(model, weights, null);
       this.say(null);
-      if (!weights.bundled && !weights.ready) {
-        this.writeLink(); // a structure: there is nothing to run
+      if (!canRun(weights)) {
+        this.writeLink(); // a structure, or not fetched yet: there is nothing to run
         return;
       }
       await this.begin(model);
@@ -182,7 +183,7 @@ export class Page {
 
   private start(input: Input): void {
     this.current = input;
-    if (this.weights !== null && (this.weights.bundled || this.weights.ready)) this.runner.push(input);
+    if (this.weights !== null && canRun(this.weights)) this.runner.push(input);
   }
 
   /** One run: the answer first, then all maps in one piece. */

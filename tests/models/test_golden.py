@@ -13,7 +13,7 @@ from models.architectures import build
 from models.architectures.network import Network
 from models.bundle import BUNDLED
 from models.export import export
-from models.layers import Subsampling
+from models.shipped import load_numbers
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -46,40 +46,11 @@ def assert_equal(ours: Arrays, torchs: Arrays) -> None:
         assert worst <= 0, f"{name}: off by {worst} more than allowed"
 
 
-def load(network: Network, numbers: dict[str, NDArray[np.float32]]) -> None:
-    """Put a graph's initializers into the torch module; batch normalisation becomes the folded bias."""
-    taken = set()
-
-    def take(name: str) -> Tensor:
-        taken.add(name)
-        return torch.from_numpy(np.array(numbers[name]))
-
-    with torch.no_grad():
-        for path, name in network.layer_names().items():
-            module = network.get_submodule(path)
-            if isinstance(module, nn.Sequential):  # LeNet-5's layers: the squashing function is second
-                module = module[0]
-            if isinstance(module, nn.BatchNorm2d):
-                before = network.get_submodule(path.replace("bn", "conv").replace("downsample.1", "downsample.0"))
-                assert isinstance(before, nn.Conv2d)
-                before.weight.copy_(take(f"{name}.weight"))
-                module.weight.fill_((1 + module.eps) ** 0.5)
-                module.bias.copy_(take(f"{name}.bias"))
-            elif isinstance(module, Subsampling):
-                module.coefficient.copy_(take(f"{name}.factor")[:, 0, 0] / 4)
-                module.bias.copy_(take(f"{name}.bias")[:, 0, 0])
-            elif isinstance(module, nn.Conv2d | nn.Linear):
-                assert module.bias is not None
-                module.weight.copy_(take(f"{name}.weight"))
-                module.bias.copy_(take(f"{name}.bias"))
-    assert taken == {name for name in numbers if name.endswith((".weight", ".bias", ".factor"))}
-
-
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in BUNDLED.glob("*/manifest.json")))
 def test_every_layer_of_every_bundled_network(catalog: Catalog, name: str) -> None:
     served = catalog.network(name)
     network = build(name, served.graph.classes)
-    load(network, dict(served.initializers))
+    load_numbers(network, dict(served.initializers))
     x = np.random.default_rng(7).normal(size=served.graph.input_shape).astype(np.float32)
     torchs = torch_activations(network, torch.from_numpy(x)[None])
     ours = served.engine.run(x)

@@ -1,6 +1,6 @@
 /** The API client: typed answers, bytes as they come, and errors as sentences. */
 
-import type { Explanation, Model, ModelDetail, Run } from "./wire";
+import type { Explanation, Model, ModelDetail, Pull, Run } from "./wire";
 
 /** A problem document (RFC 9457), or a server that did not answer (`status` 0). */
 export class Problem extends Error {
@@ -58,6 +58,18 @@ export class Api {
       body: image,
       headers: { "Content-Type": mediaTypeOf(image) },
     });
+  }
+
+  async pulls(): Promise<Pull[]> {
+    return (await this.json<{ pulls: Pull[] }>("/pulls")).pulls;
+  }
+
+  startPull(model: string, weights: string): Promise<Pull> {
+    return this.json(`/models/${segment(model)}/weights/${segment(weights)}/pull`, { method: "POST" });
+  }
+
+  stopPull(model: string, weights: string): Promise<Pull> {
+    return this.json(`/models/${segment(model)}/weights/${segment(weights)}/pull`, { method: "DELETE" });
   }
 
   run(run: string): Promise<Run> {

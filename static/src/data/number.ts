@@ -39,6 +39,18 @@ export function shapeText(shape: readonly number[]): string {
   return shape.join(" \u00d7 ");
 }
 
+/** A size in bytes, as downloads are told: 243.9 MB. */
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** How long a download still takes: 38 s, 4 min, 2 h. */
+export function timeLeft(seconds: number): string {
+  if (seconds >= 5400) return `${Math.round(seconds / 3600)} h`;
+  if (seconds >= 100) return `${Math.round(seconds / 60)} min`;
+  return `${Math.max(1, Math.round(seconds))} s`;
+}
+
 /** How long, in the largest unit that fits. */
 export function duration(seconds: number): string {
   if (seconds >= 7200) return `${Math.round(seconds / 3600)} hours`;

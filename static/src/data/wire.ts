@@ -13,6 +13,7 @@ export interface WeightsInfo {
   trained: boolean;
   ready: boolean;
   bundled: boolean;
+  pullable: boolean;
   bytes: number;
   accuracy: Accuracy | null;
 }
@@ -68,8 +69,25 @@ export interface Run {
   weights: string;
   image: { width: number; height: number; sha256: string };
   predictions: Prediction[];
+  unfamiliar: boolean; // it looks like none of the classes
   elapsed_ms: Record<string, number>;
   expires_at: string;
+}
+
+/** Weights that are fetched on demand, and how far they are. */
+export interface Pull {
+  model: string;
+  title: string; // of the network
+  weights: string;
+  classes: number;
+  state: "absent" | "waiting" | "pulling" | "checking" | "ready" | "failed" | "cancelled";
+  done: number; // bytes
+  bytes: number;
+  rate: number; // bytes a second
+  seconds_left: number | null;
+  error: string | null;
+  allowed: boolean; // whether this page may pull
+  command: string;
 }
 
 /** A block of numbers of one input map; `weights` is null where the operator has none. */

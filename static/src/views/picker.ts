@@ -1,35 +1,69 @@
 /** Choosing a network, and which of its weights. */
 
+import type { Api } from "../data/api";
 import { h } from "../dom";
-import { count, large } from "../data/number";
+import { count, large, megabytes } from "../data/number";
 import type { Model, ModelDetail, WeightsInfo } from "../data/wire";
+import { Pulls } from "./pulls";
 
 export class Picker {
   readonly element: HTMLElement;
   private readonly networks = h("div", { class: "networks", role: "group", "aria-label": "Networks" });
   private readonly weights = h("div", { class: "weights" });
+  private readonly pulls: Pulls;
+  private readonly choose: (model: string, weights: string) => void;
 
-  constructor(models: readonly Model[], choose: (model: string, weights: string) => void) {
-    for (const model of models) {
-      const known = model.weights.find((one) => one.id === model.default_weights);
-      const card = h("button", { type: "button", class: "network", "data-model": model.id, "aria-pressed": "false" },
-        h("span", { class: "network-title" }, model.title, h("span", { class: "year" }, model.year === null ? "" : ` ${model.year}`)),
-        h("span", { class: known?.trained === true ? "badge trained" : "badge" }, known?.trained === true ? "trained" : "not trained"),
-        h("span", { class: "network-facts" }, `${large(model.parameters)} parameters · ${count(known?.classes ?? 0)} classes`));
-      card.addEventListener("click", () => { choose(model.id, model.default_weights); });
-      this.networks.append(card);
-    }
+  constructor(models: readonly Model[], choose: (model: string, weights: string) => void, api: Api) {
+    this.choose = choose;
+    this.pulls = new Pulls(api, (model) => this.card(model) !== null, (model, weights) => {
+      if (this.card(model) !== null) choose(model, weights);
+      else void api.models().then((now) => {
+        this.add(now.filter((one) => this.card(one.id) === null)); // networks that have come with their weights
+        choose(model, weights);
+      });
+    });
+    this.add(models);
+    document.addEventListener("weightswanted", (event) => {
+      const { model, weights } = (event as CustomEvent<{ model: string; weights: string }>).detail;
+      choose(model, weights);
+      this.weights.scrollIntoView({ block: "nearest" });
+    });
     this.element = h("section", { class: "panel" }, h("h2", {}, "Network"), this.networks, this.weights);
     this.weights.addEventListener("change", (event) => {
       if (event.target instanceof HTMLSelectElement) choose(event.target.dataset["model"] ?? "", event.target.value);
     });
   }
 
+  /** Adds networks to the list. */
+  private add(models: readonly Model[]): void {
+    for (const model of models) {
+      const known = model.weights.find((one) => one.id === model.default_weights);
+      const card = h("button", { type: "button", class: "network", "data-model": model.id, "aria-pressed": "false" },
+        h("span", { class: "network-title" }, model.title, h("span", { class: "year" }, model.year === null ? "" : ` ${model.year}`)),
+        h("span", { class: known?.trained === true ? "badge trained" : "badge" }, known?.trained === true ? "trained" : "not trained"),
+        h("span", { class: "network-facts" }, `${large(model.parameters)} parameters · ${count(known?.classes ?? 0)} classes`));
+      card.addEventListener("click", () => { this.choose(model.id, model.default_weights); });
+      this.networks.append(card);
+    }
+  }
+
+  private card(model: string): Element | null {
+    return this.networks.querySelector(`[data-model="${CSS.escape(model)}"]`);
+  }
+
   /** Marks what is shown. */
   show(model: ModelDetail, weights: WeightsInfo): void {
     for (const card of this.networks.querySelectorAll<HTMLElement>(".network")) card.setAttribute("aria-pressed", String(card.dataset["model"] === model.id));
     const select = h("select", { id: "weights", "data-model": model.id },
-      ...model.weights.map((one) => h("option", { value: one.id, selected: one.id === weights.id }, `${one.title} (${count(one.classes)} classes${one.trained ? ", trained" : ""})`)));
-    this.weights.replaceChildren(h("label", { for: "weights" }, "Weights"), select);
+      ...model.weights.map((one) => h("option", { value: one.id, selected: one.id === weights.id }, optionWords(one))));
+    this.weights.replaceChildren(h("label", { for: "weights" }, "Weights"), select, this.pulls.element);
+    this.pulls.show(model, weights);
   }
+}
+
+function optionWords(weights: WeightsInfo): string {
+  const notes = weights.title.includes(String(weights.classes)) ? [] : [`${count(weights.classes)} classes`];
+  if (weights.pullable && !weights.ready) notes.push(`${megabytes(weights.bytes)} to fetch`);
+  else if (weights.trained) notes.push("trained");
+  return notes.length === 0 ? weights.title : `${weights.title} (${notes.join(", ")})`;
 }

@@ -1,0 +1,62 @@
+"""The floor: what any service has to do at least, written as plainly as it goes."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+from PIL import Image
+
+from app.catalog import Catalog
+from app.manifest import PhotoPreprocessing
+from app.network import Network
+
+Array = npt.NDArray[np.float32]
+
+
+def plain_session(network: Network, threads: int) -> ort.InferenceSession:
+    """The network's file as it lies there, probabilities its only output, onnxruntime's defaults."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    folder = network._folder  # where the numbers lie that are not inside the graph
+    if folder is not None:
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
+    return ort.InferenceSession(network.model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def forward(network: Network, threads: int, batch: int = 1) -> Callable[[], object]:
+    """One forward pass of random pictures."""
+    session = plain_session(network, threads)
+    shape = (batch, *network.graph.input_shape)
+    tensor = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    return lambda: session.run(None, {network.graph.input_name: tensor})
+
+
+def decode(jpeg: bytes) -> Image.Image:
+    """Pillow's decoding, whole."""
+    picture = Image.open(io.BytesIO(jpeg))
+    picture.load()
+    return picture
+
+
+def decode_and_resize(jpeg: bytes, network: Network) -> Image.Image:
+    """Pillow's decoding and resizing to what the network looks at."""
+    how = network.weights.preprocessing
+    picture = decode(jpeg)
+    if not isinstance(how, PhotoPreprocessing):
+        return picture.convert("L").resize(how.size[::-1], Image.Resampling.BILINEAR)
+    factor = how.resize / min(picture.size)
+    size = (round(picture.width * factor), round(picture.height * factor))
+    resized = picture.resize(size, Image.Resampling.BILINEAR)
+    left, top = (size[0] - how.crop[1]) // 2, (size[1] - how.crop[0]) // 2
+    return resized.crop((left, top, left + how.crop[1], top + how.crop[0]))
+
+
+def open_networks(catalog: Catalog, only: str | None) -> list[Network]:
+    """The default weights of the networks to measure."""
+    ids = list(dict.fromkeys(network.id for network in catalog.networks))
+    chosen = [catalog.network(model) for model in ids if only in (None, model)]
+    if not chosen:
+        raise SystemExit(f"There is no network '{only}'; there are {', '.join(ids)}.")
+    return chosen

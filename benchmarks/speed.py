@@ -1,0 +1,260 @@
+"""How close the service comes to the floor: `python -m benchmarks.speed [--network vgg16] [--quick]`.
+
+The floor is one plain onnxruntime forward of the same file, probabilities only, with the same threads. Everything
+over HTTP goes to a server of its own on the loopback address; both sides take turns, and medians are compared.
+Writes benchmarks/results.json, benchmarks/results.md and the plot benchmarks/results.png.
+"""
+
+import argparse
+import io
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from app import png
+from app.catalog import Catalog
+from app.cores import available_cores
+from app.network import Network
+from app.settings import Settings
+from benchmarks import floor, usual
+from benchmarks.measures import Measure, interleave
+from benchmarks.pictures import half_megabyte, photo, variants
+from benchmarks.place import Client, Place, serving
+from benchmarks.report import write_results
+
+TILE = 32
+RUN_TARGETS = {"vgg16": 1.12, "resnet34": 1.25, "googlenet": 1.3, "alexnet": 1.3}
+OVERVIEW_TARGETS = {"vgg16": 1.35, "resnet34": 1.6, "googlenet": 1.8, "alexnet": 1.6}
+
+
+class Bench:
+    """A server, the networks to measure, and how often."""
+
+    def __init__(self, place: Place, threads: int, repetitions: int) -> None:
+        self.place, self.threads, self.repetitions = place, threads, repetitions
+        self.client = place.client()
+        self.large = half_megabyte()
+        self.uploads = variants(self.large)
+
+    def post(self, network: Network, client: Client | None = None, upload: bytes | None = None) -> str:
+        """A new run; its id."""
+        path = f"/api/v1/models/{network.id}/runs"
+        return str((client or self.client).json("POST", path, upload or next(self.uploads))["id"])
+
+    def ratio(
+        self, name: str, network: Network, ours: Callable[[], object], other: Callable[[], object], target: str
+    ) -> Measure:
+        """Our median over the other's."""
+        ours_ms, other_ms = interleave((ours, other), self.repetitions)
+        return Measure(name, network.id, ours_ms / other_ms, target, f"{ours_ms:.2f} ms against {other_ms:.2f} ms")
+
+    def overhead(
+        self, name: str, network: Network, ours: Callable[[], object], other: Callable[[], object], target: str
+    ) -> Measure:
+        """Our median less the other's, in milliseconds: for networks that take hardly any time themselves."""
+        ours_ms, other_ms = interleave((ours, other), self.repetitions * 5)
+        return Measure(name, network.id, ours_ms - other_ms, target, f"{ours_ms:.2f} ms against {other_ms:.2f} ms")
+
+    def run_over_http(self, network: Network) -> Measure:
+        """Upload, predictions, all activations kept, against forward and decoding."""
+        forward = floor.forward(network, self.threads)
+
+        def other() -> None:
+            floor.decode(self.large)
+            forward()
+
+        if network.id in RUN_TARGETS:
+            name = "run over HTTP / (floor + JPEG decode)"
+            return self.ratio(name, network, lambda: self.post(network), other, f"<= {RUN_TARGETS[network.id]}")
+        name = "run over HTTP, ms over (floor + JPEG decode)"
+        return self.overhead(name, network, lambda: self.post(network), other, "<= 4")
+
+    def run_and_overview(self, network: Network) -> Measure:
+        """A run and every layer's maps, two requests."""
+        forward = floor.forward(network, self.threads)
+
+        def ours() -> None:
+            self.client.ask("GET", f"/api/v1/runs/{self.post(network)}/overview.safetensors?tile={TILE}")
+
+        def other() -> None:
+            floor.decode(self.large)
+            forward()
+
+        target = OVERVIEW_TARGETS.get(network.id)
+        name = "run + overview over HTTP / (floor + JPEG decode)"
+        return self.ratio(name, network, ours, other, f"<= {target}" if target else "")
+
+    def prediction(self, network: Network) -> Measure:
+        """A prediction, against forward, decoding and resizing as Pillow does them."""
+        forward = floor.forward(network, self.threads)
+        path = f"/api/v1/models/{network.id}/predictions"
+
+        def ours() -> None:
+            self.client.ask("POST", path, next(self.uploads))
+
+        def other() -> None:
+            floor.decode_and_resize(self.large, network)
+            forward()
+
+        if network.id in RUN_TARGETS:
+            name = "prediction over HTTP / (floor + decode + resize)"
+            return self.ratio(name, network, ours, other, "<= 1.10")
+        name = "prediction over HTTP, ms over (floor + decode + resize)"
+        return self.overhead(name, network, ours, other, "<= 3")
+
+    def usual_way(self, network: Network) -> Measure:
+        """Every layer's PNG, against PyTorch with hooks and Pillow; how many times faster ours is."""
+        work = usual.job(network, self.threads, TILE)
+        layers = [layer.name for layer in network.graph.layers[1:]]
+
+        def ours() -> None:
+            run = self.post(network)
+            for layer in layers:
+                self.client.ask("GET", f"/api/v1/runs/{run}/layers/{layer}/maps.png?tile={TILE}")
+
+        ours_ms, other_ms = interleave((ours, lambda: work(self.large)), max(3, self.repetitions // 3), warm=1)
+        detail = f"{ours_ms:.0f} ms against {other_ms:.0f} ms"
+        return Measure("every layer's PNG, usual way / ours", network.id, other_ms / ours_ms, ">= 2.5", detail)
+
+    def unit(self, network: Network) -> Measure:
+        """The slowest layer's unit explanation, warm, in milliseconds over HTTP."""
+        run = self.post(network)
+        worst, where = 0.0, ""
+        for layer in network.graph.layers:
+            unit = "/".join(str(size // 2) for size in layer.shape)
+            path = f"/api/v1/runs/{run}/layers/{layer.name}/units/{unit}"
+            (took,) = interleave((lambda path=path: self.client.ask("GET", path),), 7)  # type: ignore[misc]
+            if took > worst:
+                worst, where = took, layer.name
+        return Measure("one unit explanation, ms, slowest layer", network.id, worst, "<= 3", where)
+
+    def throughput(self, network: Network, clients: int = 16) -> list[Measure]:
+        """Predictions of many clients, against the best loop around onnxruntime; and how late the latest are."""
+        small = variants(photo(320, 240, 85, 6))
+        lock = threading.Lock()
+        path = f"/api/v1/models/{network.id}/predictions"
+        each = max(4, self.repetitions // 2)
+
+        def one_client() -> list[float]:
+            client, times = self.place.client(), []
+            for _ in range(each):
+                with lock:
+                    upload = next(small)
+                begun = time.perf_counter()
+                client.ask("POST", path, upload)
+                times.append(1000 * (time.perf_counter() - begun))
+            return times
+
+        def everybody() -> list[float]:
+            with ThreadPoolExecutor(clients) as pool:
+                return [took for times in pool.map(lambda _: one_client(), range(clients)) for took in times]
+
+        best = 0.0
+        for batch in (1, 2, 4, 8):
+            (took,) = interleave((floor.forward(network, self.threads, batch),), 5)
+            best = max(best, 1000 * batch / took)
+        everybody()
+        begun = time.perf_counter()
+        latencies = everybody()
+        rate = len(latencies) / (time.perf_counter() - begun)
+        late = float(np.percentile(latencies, 99) / statistics.median(latencies))
+        detail = f"{rate:.1f} against {best:.1f} a second"
+        return [
+            Measure(
+                f"predictions of {clients} clients / best onnxruntime loop", network.id, rate / best, ">= 0.9", detail
+            ),
+            Measure(f"predictions of {clients} clients, p99 / median", network.id, late, "<= 3"),
+        ]
+
+    def live_drawing(self, network: Network) -> Measure:
+        """A run and all its atlases, as while drawing: how many a second on one connection."""
+        drawings = variants(photo(280, 280, 90, 3))
+
+        def ours() -> None:
+            run = self.post(network, upload=next(drawings))
+            self.client.ask("GET", f"/api/v1/runs/{run}/overview.safetensors?tile={TILE}")
+
+        (took,) = interleave((ours,), self.repetitions * 5)
+        return Measure("live drawing, runs with all maps a second", network.id, 1000 / took, ">= 60")
+
+    def memory(self, network: Network, runs: int) -> Measure:
+        """Resident set after so many runs, over that after the first hundred."""
+        first = min(100, runs // 2)
+        for _ in tqdm(range(first), desc=f"{network.id}: memory"):
+            self.post(network)
+        before = self.place.resident_bytes()
+        for _ in tqdm(range(runs - first), desc=f"{network.id}: memory"):
+            self.post(network)
+        after = self.place.resident_bytes()
+        detail = f"{before / 2**20:.0f} MiB after {first} runs, {after / 2**20:.0f} MiB after {runs}"
+        return Measure("resident set, last run / 100th", network.id, after / before, "<= 1.05", detail)
+
+
+def atlas_encoding(repetitions: int) -> list[Measure]:
+    """One layer's atlas, 512 maps at tile 32, against Pillow's PNG of the same pixels: speed and size."""
+    rng = np.random.default_rng(3)
+    soft = np.asarray(
+        Image.fromarray(rng.integers(0, 256, size=(92, 184), dtype=np.uint8)).resize((23 * 32, 23 * 32)),
+        dtype=np.float32,
+    )
+    pixels = np.clip(soft + rng.normal(0, 8, size=soft.shape), 0, 255).astype(np.uint8)
+
+    def pillow() -> int:
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        return file.tell()
+
+    ours_ms, pillow_ms = interleave((lambda: png.encode(pixels), pillow), repetitions)
+    size = len(png.encode(pixels)) / pillow()
+    detail = f"{ours_ms:.2f} ms against {pillow_ms:.2f} ms"
+    return [
+        Measure("atlas PNG, Pillow's time / ours", "", pillow_ms / ours_ms, ">= 5", detail),
+        Measure("atlas PNG, our bytes / Pillow's", "", size, "<= 1.5"),
+    ]
+
+
+def measure_all(bench: Bench, networks: list[Network], memory_runs: int) -> Iterator[Measure]:
+    """Every measure, one after the other."""
+    yield from atlas_encoding(bench.repetitions)
+    for network in networks:
+        yield bench.run_over_http(network)
+        yield bench.run_and_overview(network)
+        yield bench.prediction(network)
+        yield bench.usual_way(network)
+        yield bench.unit(network)
+        yield from bench.throughput(network)
+        if network.graph.input_shape[0] == 1:
+            yield bench.live_drawing(network)
+    heaviest = max(networks, key=lambda network: network.graph.multiply_adds)
+    if memory_runs:
+        yield bench.memory(heaviest, memory_runs)
+
+
+def main() -> None:
+    """Measure, show, write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description="Measure against the floor.")
+    parser.add_argument("--network", help="only this network")
+    parser.add_argument("--repetitions", type=int, default=15, help="calls of each side (default %(default)s)")
+    parser.add_argument("--memory-runs", type=int, default=1000, help="runs of the memory measure; 0 leaves it out")
+    arguments = parser.parse_args()
+    threads = available_cores()
+    catalog = Catalog.open(Settings(threads=threads, provider="cpu"))
+    catalog.prepare()
+    networks = floor.open_networks(catalog, arguments.network)
+    measures = []
+    with serving(threads) as place:
+        for measure in measure_all(Bench(place, threads, arguments.repetitions), networks, arguments.memory_runs):
+            mark, one = "ok  " if measure.ok else "MISS", measure
+            print(f"{mark} {one.network:10} {one.measure}: {one.value:.2f} ({one.target}) {one.detail}", flush=True)
+            measures.append(measure)
+    write_results(measures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Shipped numbers back into a torch module: the warm start of the next training run."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from app.manifest import read_manifest
+from app.network import Network as Served
+from models.architectures.network import Network
+from models.layers import Subsampling
+from models.normalised import NormalisedConv2d
+
+
+def shipped_numbers(folder: Path, cache: Path) -> dict[str, NDArray[np.float32]] | None:
+    """The initializers of the default weights in a bundled network's folder, or None where they are not trained."""
+    manifest = read_manifest(folder / "manifest.json")
+    weights = manifest.get_weights(manifest.default_weights)
+    if not weights.trained:
+        return None
+    served = Served(manifest, weights, folder / weights.graph, cache, provider="cpu")
+    served.prepare()
+    return {name: np.array(array) for name, array in served.initializers.items()}
+
+
+@torch.no_grad()
+def load_numbers(network: Network, numbers: dict[str, NDArray[np.float32]]) -> None:
+    """Put a graph's initializers into the torch module (published form); batch normalisation becomes the folded bias.
+
+    Raises:
+        ValueError: the graph has numbers that the module has no place for.
+    """
+    taken = set()
+
+    def take(name: str) -> Tensor:
+        taken.add(name)
+        return torch.from_numpy(np.array(numbers[name]))
+
+    for path, name in network.layer_names().items():
+        module = network.get_submodule(path)
+        if isinstance(module, nn.Sequential):  # LeNet-5's layers: the squashing function is second
+            module = module[0]
+        if isinstance(module, nn.BatchNorm2d):
+            before = network.get_submodule(path.replace("bn", "conv").replace("downsample.1", "downsample.0"))
+            assert isinstance(before, nn.Conv2d)
+            before.weight.copy_(take(f"{name}.weight"))
+            module.weight.fill_((1 + module.eps) ** 0.5)
+            module.bias.copy_(take(f"{name}.bias"))
+        elif isinstance(module, Subsampling):
+            module.coefficient.copy_(take(f"{name}.factor")[:, 0, 0] / 4)
+            module.bias.copy_(take(f"{name}.bias")[:, 0, 0])
+        elif isinstance(module, nn.Conv2d | nn.Linear):
+            assert module.bias is not None
+            module.weight.copy_(take(f"{name}.weight"))
+            module.bias.copy_(take(f"{name}.bias"))
+    left = {name for name in numbers if name.endswith((".weight", ".bias", ".factor"))} - taken
+    if left:
+        raise ValueError(f"{type(network).__name__} has no place for {', '.join(sorted(left))}.")
+
+
+@torch.no_grad()
+def settle_normalisation(network: Network, inputs: Tensor) -> None:
+    """Let every batch normalisation divide by what it sees, without changing what the network computes.
+
+    Numbers that come from a folded graph leave the normalisation an affine map; training would normalise by the
+    batch and so change the function. Here each takes mean and variance of `inputs` (N, C, H, W) as its statistics,
+    and weight and bias that undo them.
+    """
+
+    def settle(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        assert isinstance(module, nn.BatchNorm2d)
+        assert module.running_mean is not None and module.running_var is not None
+        maps = arguments[0].float()
+        factor = module.weight / torch.sqrt(module.running_var + module.eps)
+        shift = module.bias - module.running_mean * factor
+        mean, variance = maps.mean(dim=(0, 2, 3)), maps.var(dim=(0, 2, 3), unbiased=False)
+        module.running_mean.copy_(mean)
+        module.running_var.copy_(variance)
+        module.weight.copy_(factor * torch.sqrt(variance + module.eps))
+        module.bias.copy_(shift + mean * factor)
+
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    handles = [norm.register_forward_pre_hook(settle) for norm in norms]
+    network.eval().training_logits(inputs)
+    for handle in handles:
+        handle.remove()
+
+
+def as_learned(network: Network) -> None:
+    """Make the statistics of fresh normalisations those of an affine map that does nothing but add its bias."""
+    for module in network.modules():
+        if isinstance(module, NormalisedConv2d):
+            nn.init.constant_(module.norm.weight, (1 + module.norm.eps) ** 0.5)

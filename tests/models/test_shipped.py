@@ -1,0 +1,74 @@
+"""Training's end and its next beginning: shipped in 8 bits, loaded again, the network is the one that was learned."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from app.manifest import Packed, read_manifest
+from models.accuracy import TESTS, accuracy_of, confusion, open_weights
+from models.architectures import build
+from models.bundle import BUNDLED, ship_packed
+from models.normalised import learning_form, published_form
+from models.readme import BEGIN, END, table, write_table
+from models.shipped import as_learned, load_numbers, settle_normalisation, shipped_numbers
+
+
+def test_what_is_shipped_is_the_next_warm_start(tmp_path: Path) -> None:
+    torch.manual_seed(11)
+    learned = learning_form(build("googlenet", 10))
+    published = published_form(learned, build("googlenet", 10))
+    manifest = ship_packed("googlenet", published, tmp_path)
+    weights = manifest.get_weights(manifest.default_weights)
+    assert weights.trained and weights.accuracy is None and isinstance(weights.origin, Packed)
+    assert "untrained" not in weights.title
+
+    numbers = shipped_numbers(tmp_path, tmp_path / "cache")
+    assert numbers is not None
+    warm = build("googlenet", 10)
+    load_numbers(warm, numbers)
+    x = torch.randn(4, 3, 224, 224)
+    with torch.no_grad():
+        exact, packed = published.logits(x), warm.eval().logits(x)
+        assert (exact - packed).abs().max() < 0.05 * exact.std()  # 8 bits a weight
+        warm = learning_form(warm)
+        as_learned(warm)
+        settle_normalisation(warm, x)
+        torch.testing.assert_close(warm.eval().logits(x), packed, rtol=1e-3, atol=1e-3)
+
+
+def test_untrained_weights_are_no_warm_start(tmp_path: Path) -> None:
+    for name in TESTS:
+        manifest = read_manifest(BUNDLED / name / "manifest.json")
+        if not manifest.get_weights(manifest.default_weights).trained:
+            assert shipped_numbers(BUNDLED / name, tmp_path) is None
+
+
+@pytest.mark.parametrize("name", sorted(TESTS))
+def test_a_fixed_part_of_the_test_set_agrees_with_the_stated_figure(name: str, tmp_path: Path) -> None:
+    manifest = read_manifest(BUNDLED / name / "manifest.json")
+    weights = manifest.get_weights(manifest.default_weights)
+    if not weights.trained:
+        assert weights.accuracy is None, "only a trained network has a figure"
+        return
+    assert weights.accuracy is not None, f"run python -m models.accuracy {name}"
+    try:
+        examples = list(TESTS[name].read(None))[::10]
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    network = open_weights(manifest, weights, BUNDLED / name / weights.graph, tmp_path)
+    part = accuracy_of(confusion(network, examples), weights.accuracy.dataset)
+    stated = weights.accuracy.top1
+    deviation = np.sqrt(stated * (1 - stated) / part.images)
+    assert abs(part.top1 - stated) < 4 * deviation
+
+
+def test_the_readmes_table_is_what_the_manifests_say(tmp_path: Path) -> None:
+    folders = [BUNDLED / name for name in TESTS]
+    text = (BUNDLED.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert f"{BEGIN}\n{table(folders)}\n{END}" in text
+    copy = tmp_path / "README.md"
+    copy.write_text("# nothing\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="no place"):
+        write_table(copy, folders)

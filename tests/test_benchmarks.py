@@ -1,0 +1,48 @@
+"""The benchmark's arithmetic: what is on target, what is written, and that its pictures are what they claim."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from benchmarks.measures import Measure, interleave
+from benchmarks.pictures import half_megabyte, variants
+
+pytest.importorskip("matplotlib")
+
+
+@pytest.mark.parametrize(
+    ("value", "target", "ok"),
+    [(1.1, "<= 1.12", True), (1.2, "<= 1.12", False), (5.0, ">= 5", True), (4.9, ">= 5", False)],
+)
+def test_a_measure_knows_its_side_of_the_target(value: float, target: str, ok: bool) -> None:
+    assert Measure("m", "n", value, target).ok is ok
+
+
+def test_sides_take_turns() -> None:
+    calls: list[str] = []
+    medians = interleave((lambda: calls.append("a"), lambda: calls.append("b")), repetitions=3, warm=1)
+    assert calls == ["a", "b"] * 4 and len(medians) == 2
+
+
+def test_every_upload_is_another_file_of_the_same_picture() -> None:
+    jpeg = half_megabyte()
+    assert 450_000 < len(jpeg) < 550_000
+    uploads = variants(jpeg)
+    first, second = next(uploads), next(uploads)
+    assert first != second
+    assert Image.open(io.BytesIO(first)).tobytes() == Image.open(io.BytesIO(second)).tobytes()
+
+
+def test_results_are_a_list_with_the_machine_beside_it(tmp_path: Path) -> None:
+    from benchmarks.report import write_results
+
+    write_results([Measure("run", "lenet5", 3.5, "<= 4", "x"), Measure("png", "", 4, ">= 5")], tmp_path)
+    rows = json.loads((tmp_path / "results.json").read_text())
+    assert [set(row) >= {"measure", "network", "value", "target", "ok"} for row in rows] == [True, True]
+    assert [row["ok"] for row in rows] == [True, False]
+    assert json.loads((tmp_path / "machine.json").read_text())["cores"] >= 1
+    assert "**no**" in (tmp_path / "results.md").read_text()
+    assert (tmp_path / "results.png").stat().st_size > 1000
