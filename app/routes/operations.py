@@ -39,7 +39,8 @@ async def get_readiness(service: Desk, _: Annotated[NoQuery, Query()]) -> Readin
         return Readiness(status="degraded" if problems else "ready", models=models, problems=problems)
     done, total = catalog.bytes_done, catalog.bytes_total
     if catalog.problem is not None:
-        why = f"{catalog.problem.title}; the server's log says more."  # no path of this machine
+        # what to do, without where this machine's folders lie: the log says that
+        why = catalog.problem.detail.replace(str(service.settings.cache_dir), "the cache folder")
         raise NotReady(f"A network's weights could not be prepared: {why}", done=done, total=total)
     raise NotReady(
         f"The networks' weights are being prepared: {done} of {total} bytes are done. Ask again in a second.",
