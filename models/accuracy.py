@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,16 +61,32 @@ PHOTOS = TestSet("Imagenette validation", imagenette_validation)
 TESTS = {name: TestSet("MNIST test", mnist_test) if name == "lenet5" else PHOTOS for name in DESCRIPTIONS}
 
 
-def confusion(network: Network, examples: list[Example]) -> NDArray[np.int64]:
-    """How often each class (row) was answered as each class (column): (N, N)."""
+def answer(network: Network, examples: list[Example]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """What the network says of the examples.
+
+    Returns:
+        How often each class (row) was answered as each class (column), (N, N); and the probability of each answer,
+        (examples,).
+    """
     classes = network.graph.classes
     counts = np.zeros((classes, classes), dtype=np.int64)
+    certainties = []
     for start in tqdm(range(0, len(examples), BATCH), desc=network.id, unit="batch"):
         part = examples[start : start + BATCH]
         inputs = np.stack([network.tensor(image) for image, _ in part])
-        answers = network.engine.probabilities(inputs).argmax(axis=1)
-        np.add.at(counts, ([label for _, label in part], answers), 1)
-    return counts
+        probabilities = network.engine.probabilities(inputs)
+        np.add.at(counts, ([label for _, label in part], probabilities.argmax(axis=1)), 1)
+        certainties.append(probabilities.max(axis=1))
+    return counts, np.concatenate(certainties)
+
+
+def unfamiliar_below(certainties: NDArray[np.float32]) -> float:
+    """The largest probability below which an image is said to look like none of the classes.
+
+    Hendrycks and Gimpel 2017, "A baseline for detecting misclassified and out-of-distribution examples in neural
+    networks": the largest softmax probability tells. One in a hundred pictures that do belong to a class is below.
+    """
+    return round(float(np.quantile(certainties, 0.01)), 3)
 
 
 def accuracy_of(counts: NDArray[np.int64], dataset: str) -> Accuracy:
@@ -105,12 +122,13 @@ def measure(
     tests = TESTS[name]
     examples = list(tests.read(data))
     with tempfile.TemporaryDirectory() as cache:
-        counts = confusion(open_weights(manifest, weights, folder / weights.graph, Path(cache)), examples)
-        found = {"accuracy": accuracy_of(counts, tests.name)}
+        counts, certainties = answer(open_weights(manifest, weights, folder / weights.graph, Path(cache)), examples)
+        accuracy = accuracy_of(counts, tests.name)
+        found: dict[str, Any] = {"accuracy": accuracy, "unfamiliar_below": unfamiliar_below(certainties)}
         if unpacked is not None and unpacked.exists():
             digest = hashlib.sha256(unpacked.read_bytes()).hexdigest()
             whole = weights.model_copy(update={"origin": Inline(), "sha256": digest})
-            before = confusion(open_weights(manifest, whole, unpacked, Path(cache)), examples)
+            before, _ = answer(open_weights(manifest, whole, unpacked, Path(cache)), examples)
             found["accuracy_before_packing"] = accuracy_of(before, tests.name)
     measured = tuple(
         entry.model_copy(update=found) if entry.id == weights.id else entry for entry in manifest.weights
@@ -118,7 +136,7 @@ def measure(
     write_manifest(manifest.model_copy(update={"weights": measured}), folder)
     if pictures is not None:
         draw_confusion(counts, weights.labels, f"{manifest.title}, {tests.name}", pictures / f"confusion-{name}.png")
-    return found["accuracy"]
+    return accuracy
 
 
 def main() -> None:

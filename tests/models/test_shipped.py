@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from app.manifest import Packed, read_manifest
-from models.accuracy import TESTS, accuracy_of, confusion, open_weights
+from models.accuracy import TESTS, accuracy_of, answer, open_weights
 from models.architectures import build
 from models.bundle import BUNDLED, ship_packed
 from models.normalised import learning_form, published_form
@@ -58,10 +58,13 @@ def test_a_fixed_part_of_the_test_set_agrees_with_the_stated_figure(name: str, t
     except FileNotFoundError as error:
         pytest.skip(str(error))
     network = open_weights(manifest, weights, BUNDLED / name / weights.graph, tmp_path)
-    part = accuracy_of(confusion(network, examples), weights.accuracy.dataset)
+    counts, certainties = answer(network, examples)
+    part = accuracy_of(counts, weights.accuracy.dataset)
     stated = weights.accuracy.top1
     deviation = np.sqrt(stated * (1 - stated) / part.images)
     assert abs(part.top1 - stated) < 4 * deviation
+    assert weights.unfamiliar_below is not None
+    assert float((certainties < weights.unfamiliar_below).mean()) < 0.05, "most digits and photos are familiar"
 
 
 def test_the_readmes_table_is_what_the_manifests_say(tmp_path: Path) -> None:
