@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
-from app.errors import ConvscopeError, ModelNotFound, NetworkUnusable, WeightsNotFound
+from app.errors import ConvscopeError, ModelNotFound, NetworkUnusable, TourNotFound, WeightsNotFound
 from app.graph import read_graph
 from app.manifest import (
     DigitPreprocessing,
@@ -22,6 +22,7 @@ from app.manifest import (
 from app.network import Network
 from app.places import BUNDLED
 from app.settings import Settings
+from app.tour import Tour, read_tour
 from app.weights import check_external
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class Catalog:
         self.models: list[Manifest] = []
         self.problem: ConvscopeError | None = None  # why the weights could not be prepared
         self._networks: dict[str, dict[str, Network]] = {}
+        self._tours: dict[str, Tour] = {}
         self._done = 0  # bytes of weight files made or verified
         self._lock = Lock()
         self.ready = False
@@ -51,6 +53,9 @@ class Catalog:
             ((read_manifest(path), path.parent) for path in paths), key=lambda pair: (pair[0].order, pair[0].id)
         ):
             catalog.add(manifest, {weights.id: folder / weights.graph for weights in manifest.weights}, settings)
+            tour = read_tour(folder / "tour.json")
+            if tour is not None:
+                catalog._tours[manifest.id] = tour
         if settings.onnx is not None:
             catalog.add_own(settings.onnx, settings.manifest, settings)
         return catalog
@@ -101,6 +106,18 @@ class Catalog:
         if chosen not in sets:
             raise WeightsNotFound(f"{model} has no weights '{chosen}'. It has: {', '.join(sets)}.", chosen)
         return sets[chosen]
+
+    def tour(self, model: str) -> Tour:
+        """The guided tour of a network.
+
+        Raises:
+            ModelNotFound, TourNotFound: naming what there is.
+        """
+        network = self.network(model)
+        if model not in self._tours:
+            with_one = ", ".join(self._tours) or "none"
+            raise TourNotFound(f"{network.manifest.title} has no guided tour. Networks with one: {with_one}.", model)
+        return self._tours[model]
 
     @property
     def networks(self) -> list[Network]:

@@ -15,7 +15,7 @@ from app.settings import Settings
 
 # The rooms of app/, from the ground up. A module imports from its own room (without a cycle) and from those before.
 ROOMS = {
-    "ground": "cores errors places settings version manifest",
+    "ground": "cores errors places settings version manifest tour",
     "pictures": "digit imaging maps neighbours png preprocess uploads",
     "graph": "arithmetic constants figures graph groups layer nodes numbers operations patterns reader tensors views",
     "explanations": "explain expression parameters sources",

@@ -14,10 +14,11 @@ function listenForKeys(page: Page, help: Help): void {
     const typing = event.target instanceof HTMLElement && event.target.matches("input, select, textarea");
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "?") help.toggle();
-    else if (help.open) return;
+    else if (document.querySelector("dialog[open]") !== null) return; // a dialog has the keys
     else if (event.key === "Escape") page.close();
     else if (event.key === "s") page.nextScale();
     else if (event.key === "t") toggleTheme();
+    else if (page.guide.key(event.key)) return;
     else if (event.key === "v") page.toggleFlat();
     else if (event.key === "l") page.toggleList();
     else if (/^[1-9]$/.test(event.key)) page.chooseAt(Number(event.key) - 1);

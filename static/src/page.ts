@@ -3,15 +3,18 @@
 import { Problem, type Api } from "./data/api";
 import { readPlace, readPose, writePlace, writePose, type Place } from "./data/link";
 import { Loader } from "./data/loader";
+import { untilAlive } from "./data/server";
 import { tileFor } from "./data/maps";
+import { Tensors } from "./data/tensors";
 import type { Model, ModelDetail, Run, WeightsInfo } from "./data/wire";
 import type { Scale, Theme } from "./draw/colour";
 import { byId, calm } from "./dom";
+import { Guide } from "./guide";
 import type { Stroke } from "./input/drawing";
-import { inkPicture, pictureOf } from "./input/ink";
+import { inkPicture } from "./input/ink";
 import { Latest } from "./input/latest";
+import { samplePicture, tooLarge } from "./input/picture";
 import { firstSample, sampleNamed, type Sample } from "./input/samples";
-import { paintScene } from "./input/scenes";
 import type { Stage } from "./scene/stage";
 import { currentTheme } from "./theme";
 import { InputPanel } from "./views/input";
@@ -27,17 +30,15 @@ const SCALES: readonly Scale[] = ["signed", "layer", "map"];
 /** A picture to run, or a run that the server has already. */
 type Input = { picture: () => Promise<Blob> } | { run: string };
 
-/** How long until a server that did not answer is asked again, in milliseconds. */
-const AGAIN = 2000;
-
 export class Page {
   private readonly api: Api;
   private readonly models: readonly Model[];
   private readonly picker: Picker;
   private readonly input: InputPanel;
-  private readonly predictions = new Predictions();
+  private readonly predictions: Predictions;
   private readonly layers: LayerList;
   private readonly inspector: Inspector;
+  readonly guide: Guide;
   private readonly looks: Looks;
   private readonly loader: Loader;
   private readonly scene: SceneView;
@@ -65,8 +66,10 @@ export class Page {
     });
     const select = (layer: string, unit: number[]): void => { this.select(layer, unit); };
     this.layers = new LayerList(byId("layers"), { select });
-    this.inspector = new Inspector(byId("inspector"), api, { select, close: () => { this.close(); } });
-    this.looks = new Looks((scale, strongestFirst) => { this.setLook(scale, strongestFirst); });
+    const tensors = new Tensors(api);
+    this.predictions = new Predictions(api, select);
+    this.inspector = new Inspector(byId("inspector"), api, tensors, { select, close: () => { this.close(); }, view: (view) => { this.guide.view(view); } });
+    this.looks = new Looks(this.place.gamma, (scale, strongestFirst) => { this.setLook(scale, strongestFirst); });
     byId("networks").append(this.picker.networks);
     byId("side").append(this.input.element, this.predictions.element, this.picker.weights);
     byId("strip").append(this.looks.element);
@@ -80,6 +83,11 @@ export class Page {
     this.loader = new Loader(api, (name, maps) => {
       this.layers.setMaps(name, maps);
       this.scene.setMaps(name, maps);
+    });
+    this.guide = new Guide(api, tensors, models, {
+      place: this.place, inspector: this.inspector, select, close: () => { this.close(); }, look: () => this.look, writeLink: () => { this.writeLink(); },
+      stage: () => this.stage, reveal: (layer) => { this.layers.reveal(layer); },
+      picture: () => (this.current !== null && "picture" in this.current ? this.current.picture() : null),
     });
     document.addEventListener("themechange", () => {
       this.input.pad.paint();
@@ -166,8 +174,7 @@ export class Page {
     const { layer } = this.place;
     this.inspector.hide();
     document.body.classList.remove("inspecting");
-    delete this.place.layer;
-    delete this.place.unit;
+    for (const name of ["layer", "unit", "panel"] as const) delete this.place[name];
     this.layers.mark(undefined, null);
     this.scene.choose(undefined, []);
     this.writeLink();
@@ -190,6 +197,7 @@ export class Page {
       this.layers.show(model);
       this.layers.setLook(this.look);
       this.scene.show(model);
+      void this.guide.show(model).catch((error: unknown) => { this.say(error); });
       this.scene.setRun(model, weights, null);
       if (pose !== null) this.stage?.setPose(pose, false);
       this.predictions.show(model, weights, null);
@@ -231,8 +239,7 @@ export class Page {
       return;
     }
     this.input.pad.clear();
-    if (sample.kind === "scene") this.start({ picture: () => pictureOf(paintScene(sample.scene)) });
-    else this.start({ picture: () => inkPicture(sample.strokes.map((points) => ({ points, width: 0.085, erase: false }))) });
+    this.start({ picture: () => samplePicture(sample) });
   }
 
   private drawn(strokes: readonly Stroke[]): void {
@@ -245,8 +252,9 @@ export class Page {
   }
 
   private photo(file: Blob): void {
-    if (file.size > this.maxBytes) {
-      this.say(new Error(`This file has ${(file.size / 2 ** 20).toFixed(1)} MiB; at most ${(this.maxBytes / 2 ** 20).toFixed(0)} MiB are taken. Make it smaller and try again.`));
+    const problem = tooLarge(file, this.maxBytes);
+    if (problem !== null) {
+      this.say(problem);
       return;
     }
     this.ownInput();
@@ -290,15 +298,12 @@ export class Page {
 
   /** Waits for a server that has gone, and runs the input when it is back. */
   private async recover(input: Input): Promise<void> {
-    document.body.dataset["server"] = "gone";
-    while (!(await this.api.alive())) await new Promise((resolve) => { setTimeout(resolve, AGAIN); });
-    document.body.dataset["server"] = "back";
+    await untilAlive(this.api);
     if (this.current === input) this.start(input); // else the reader has made a newer one meanwhile
   }
 
   private setRun(run: Run | null): void {
     this.run = run;
-    this.inspector.forget();
     if (run === null) for (const layer of this.model?.layers ?? []) this.layers.setMaps(layer.name, null);
     document.body.dataset["run"] = run?.id ?? "";
     this.input.showSeen(run === null ? null : this.api.inputUrl(run.id));
@@ -309,6 +314,7 @@ export class Page {
     const [top] = run.predictions;
     byId("status").textContent = this.weights.trained && top !== undefined ? `${this.model.title}: ${top.label}` : `${this.model.title}: maps are drawn`;
     if (this.place.layer !== undefined) this.select(this.place.layer, this.place.unit ?? [0], false);
+    this.guide.ran(run);
     this.writeLink();
   }
 
@@ -332,6 +338,7 @@ export class Page {
     this.strongestFirst = strongestFirst;
     if (scale === "signed") delete this.place.scale;
     else this.place.scale = scale;
+    this.place.gamma = String(this.looks.gamma);
     this.layers.setLook(this.look);
     this.scene.theatre?.setLook(this.look);
     this.showLegend(undefined);
@@ -341,7 +348,7 @@ export class Page {
   }
 
   private get look(): { scale: Scale; theme: Theme; strongestFirst: boolean; gamma: number } {
-    return { scale: this.scale, theme: currentTheme(), strongestFirst: this.strongestFirst, gamma: 1 };
+    return { scale: this.scale, theme: currentTheme(), strongestFirst: this.strongestFirst, gamma: this.looks.gamma };
   }
 
   /** The legend of the hovered layer, or else of the one in the panel, or of the first that computes something. */

@@ -1,6 +1,6 @@
 /** The API client: typed answers, bytes as they come, and errors as sentences. */
 
-import type { Explanation, Model, ModelDetail, Run } from "./wire";
+import type { Explanation, Model, ModelDetail, Run, Tour } from "./wire";
 
 /** A problem document (RFC 9457), or a server that did not answer (`status` 0). */
 export class Problem extends Error {
@@ -55,6 +55,16 @@ export class Api {
     return this.json(`/models/${segment(model)}?weights=${segment(weights)}`);
   }
 
+  /** The network's guided tour, or null where nobody wrote one. */
+  async tour(model: string): Promise<Tour | null> {
+    try {
+      return await this.json<Tour>(`/models/${segment(model)}/tour`);
+    } catch (error) {
+      if (error instanceof Problem && error.status === 404) return null;
+      throw error;
+    }
+  }
+
   /** Runs an image through a network; the same image gives the same run. */
   createRun(model: string, weights: string, image: Blob): Promise<Run> {
     const query = `weights=${segment(weights)}&top=5`;
@@ -88,6 +98,10 @@ export class Api {
 
   tensorUrl(run: string, layer: string): string {
     return this.url(`/runs/${segment(run)}/layers/${segment(layer)}/tensor.npy`);
+  }
+
+  channelUrl(run: string, layer: string, channel: number): string {
+    return this.url(`/runs/${segment(run)}/layers/${segment(layer)}/channels/${channel}.png`);
   }
 
   mapsUrl(run: string, layer: string, scale: string): string {

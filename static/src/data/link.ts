@@ -10,11 +10,17 @@ export interface Place {
   layer?: string;
   unit?: number[]; // [c, y, x], [c] for a map, or [i] of a vector
   scale?: string;
+  gamma?: string;
+  panel?: string; // what stands above the explanation, if not the map
+  tour?: string; // step of the guided tour, from 1
+  with?: string; // the network that is compared with
+  withSample?: string; // its picture: a sample
+  withRun?: string; // or a run on the server
   view?: string; // "list" where the layers are listed instead of standing in the scene
   camera?: string; // the pose, as `writePose` has it; none for the whole network
 }
 
-const NAMES = ["model", "weights", "sample", "run", "layer", "scale", "view"] as const;
+const NAMES = ["model", "weights", "sample", "run", "layer", "scale", "view", "gamma", "panel", "tour", "with", "withSample", "withRun"] as const;
 
 export function readPlace(fragment: string): Place {
   const query = new URLSearchParams(fragment.replace(/^#/, ""));
@@ -44,7 +50,7 @@ export function readPose(text: string | undefined): Pose | null {
 }
 
 export function writePlace(place: Place): string {
-  const parts = NAMES.flatMap((name) => (place[name] === undefined ? [] : [`${name}=${encodeURIComponent(place[name])}`]));
+  const parts = NAMES.flatMap((name) => (place[name] === undefined || (name === "gamma" && place[name] === "1") ? [] : [`${name}=${encodeURIComponent(place[name])}`]));
   if (place.camera !== undefined) parts.push(`camera=${place.camera}`); // figures and commas alone
   if (place.unit !== undefined) parts.push(`unit=${place.unit.join(",")}`);
   return `#${parts.join("&")}`;

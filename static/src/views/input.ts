@@ -2,6 +2,7 @@
 
 import { button, h } from "../dom";
 import { duration } from "../data/number";
+import { Camera } from "./camera";
 import type { Stroke } from "../input/drawing";
 import { Pad } from "../input/pad";
 import { SAMPLES, type Sample } from "../input/samples";
@@ -30,10 +31,11 @@ export class InputPanel {
       file.value = ""; // the same file can be chosen again
     });
     const upload = button("Upload a photo", () => { file.click(); }, { class: "upload" });
+    const camera = new Camera(events.photo);
     this.seenFigure = h("figure", { class: "seen-figure", hidden: true }, this.seen, h("figcaption", {}, "As the network saw it"));
     for (const sample of SAMPLES) this.samples.append(sampleButton(sample, events.sample));
     this.element = h("section", { class: "panel input" }, h("h2", {}, "Input"), this.pad.element, this.samples,
-      h("div", { class: "photo-row" }, h("div", {}, upload, file, h("p", { class: "dim" }, "or drop or paste one anywhere")), this.seenFigure),
+      h("div", { class: "photo-row" }, h("div", {}, h("div", { class: "photo-buttons" }, upload, camera.button), file, h("p", { class: "dim" }, "or drop or paste one anywhere")), this.seenFigure),
       h("p", { class: "note dim", "data-keep-seconds": keepSeconds }, `What you draw or upload is kept on this server for at most ${duration(keepSeconds)}, and goes nowhere else.`));
     listenForPhotos(events.photo);
   }
