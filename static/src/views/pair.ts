@@ -42,7 +42,7 @@ export function pairView(a: Side, b: Side, look: PairLook): HTMLElement {
     ? h("div", { class: "pair-column" }, h("h3", {}, "Difference"), h("p", { class: "note" }, `${shapeText(a.layer.shape)} and ${shapeText(b.layer.shape)} (C × H × W) are different shapes, so there is no difference cell by cell. Choose another layer on either side.`))
     : column("Difference, left less right", third, a.layer, order, { ...look, scale: "signed" },
       `Mean |difference| ${figure(found.mean)}, largest ${figure(found.largest)}${Number.isFinite(found.correlation) ? `, correlation ${found.correlation.toFixed(3)}` : ""}, over ${count(found.values.length)} numbers.`);
-  const view = h("div", { class: "pair-columns", "data-same": same }, ...columns, words);
+  const view = h("div", { class: "pair-columns", "data-same": String(same) }, ...columns, words);
   if (found !== null) Object.assign(view.dataset, { mean: String(found.mean), largest: String(found.largest), correlation: String(found.correlation) });
   return view;
 }

@@ -22,7 +22,7 @@ export function tableView(layer: Layer, channel: number): HTMLElement | null {
   const mark = (map: number): { class?: string } => (map === channel ? { class: "own" } : {});
   const head = h("tr", {}, h("td", {}), ...across.map((map) => h("th", { scope: "col", ...mark(map) }, String(map))));
   const rows = table.map((joined, input) => h("tr", {}, h("th", { scope: "row" }, String(input)),
-    ...across.map((map) => h("td", { ...mark(map), "data-joined": joined.includes(map) }, joined.includes(map) ? h("span", { class: "joined" }, "×") : ""))));
+    ...across.map((map) => h("td", { ...mark(map), "data-joined": String(joined.includes(map)) }, joined.includes(map) ? h("span", { class: "joined" }, "×") : ""))));
   return h("figure", { class: "join-table", "data-own": own.join(",") },
     h("figcaption", {}, `Map ${channel} is joined to ${own.length} of the ${table.length} maps of ${source}: ${own.join(", ")}.`),
     h("div", { class: "table-scroll", tabindex: 0, role: "region", "aria-label": `Connection table of ${layer.name}` },
