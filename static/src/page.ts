@@ -1,7 +1,7 @@
 /** What is shown: the network, its run, the chosen unit. Views report what the reader did; this decides what follows. */
 
 import { Problem, type Api } from "./data/api";
-import { readPlace, readPose, writePlace, writePose, type Place } from "./data/link";
+import { forgetUnit, readPlace, readPose, writePlace, writePose, type Place } from "./data/link";
 import { Loader } from "./data/loader";
 import { untilAlive } from "./data/server";
 import { tileFor } from "./data/maps";
@@ -174,7 +174,7 @@ export class Page {
     const { layer } = this.place;
     this.inspector.hide();
     document.body.classList.remove("inspecting");
-    for (const name of ["layer", "unit", "panel"] as const) delete this.place[name];
+    forgetUnit(this.place);
     this.layers.mark(undefined, null);
     this.scene.choose(undefined, []);
     this.writeLink();

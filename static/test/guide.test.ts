@@ -187,7 +187,7 @@ describe("gamma", () => {
     expect([gammaAt(0), gammaAt(10), gammaAt(20)]).toEqual([0.33, 1, 3]);
     for (let place = 0; place <= 20; place += 1) expect(placeOf(gammaAt(place))).toBeCloseTo(place);
     expect([readGamma(undefined), readGamma("0.5"), readGamma("-3"), readGamma("x")]).toEqual([1, 0.5, 1, 1]);
-    const place = { model: "m", gamma: "0.5", view: "window", tour: "3", with: "n", withSample: "digit-3" };
+    const place = { model: "m", gamma: "0.5", panel: "window", tour: "3", with: "n", withSample: "digit-3" };
     expect(readPlace(writePlace(place))).toEqual(place);
   });
 });

@@ -22,6 +22,13 @@ export interface Place {
 
 const NAMES = ["model", "weights", "sample", "run", "layer", "scale", "view", "gamma", "panel", "tour", "with", "withSample", "withRun"] as const;
 
+/** Nothing is chosen any more. */
+export function forgetUnit(place: Place): void {
+  delete place.layer;
+  delete place.unit;
+  delete place.panel;
+}
+
 export function readPlace(fragment: string): Place {
   const query = new URLSearchParams(fragment.replace(/^#/, ""));
   const place: Place = {};
