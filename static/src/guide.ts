@@ -50,7 +50,7 @@ export class Guide {
     this.calculator = calculatorDialog();
     this.bar.append(this.tourButton, this.compareButton, button("Calculator", () => { this.calculator.showModal(); }, { class: "tool", "aria-keyshortcuts": "k" }));
     byId("side").prepend(this.bar);
-    document.body.append(this.tour.element);
+    byId("strip").prepend(this.tour.element); // the scene keeps clear of the strip
     const { panel } = host.place;
     host.inspector.setView(panel === "window" || panel === "calculator" ? panel : "map");
   }
@@ -126,7 +126,7 @@ export class Guide {
     host.stage()?.emphasise(step.emphasise);
     if (step.layer === null) host.stage()?.overview();
     else {
-      host.stage()?.fly(step.layer, step.unit?.[0]);
+      host.stage()?.fly(step.layer);
       if (host.place.view === "list") host.reveal(step.layer);
     }
     if (step.layer !== null && step.unit !== null && this.run !== null) {

@@ -13,7 +13,7 @@ import { Guide } from "./guide";
 import type { Stroke } from "./input/drawing";
 import { inkPicture } from "./input/ink";
 import { Latest } from "./input/latest";
-import { samplePicture, tooLarge } from "./input/picture";
+import { samplePicture } from "./input/picture";
 import { firstSample, sampleNamed, type Sample } from "./input/samples";
 import type { Stage } from "./scene/stage";
 import { currentTheme } from "./theme";
@@ -43,7 +43,6 @@ export class Page {
   private readonly loader: Loader;
   private readonly scene: SceneView;
   private readonly runner = new Latest<Input>((input) => this.perform(input));
-  private readonly maxBytes: number;
   private model: ModelDetail | null = null;
   private weights: WeightsInfo | null = null;
   private current: Input | null = null;
@@ -55,13 +54,13 @@ export class Page {
   constructor(api: Api, models: readonly Model[], limits: { keepSeconds: number; maxBytes: number }) {
     this.api = api;
     this.models = models;
-    this.maxBytes = limits.maxBytes;
     this.place = readPlace(location.hash);
     this.scale = SCALES.find((scale) => scale === this.place.scale) ?? "signed";
     this.picker = new Picker(models, (model, weights) => void this.choose(model, weights));
-    this.input = new InputPanel(limits.keepSeconds, {
+    this.input = new InputPanel(limits, {
       drawn: (strokes) => { this.drawn(strokes); },
       photo: (file) => { this.photo(file); },
+      refused: (problem) => { this.say(problem); },
       sample: (sample) => { this.sample(sample); },
     });
     const select = (layer: string, unit: number[]): void => { this.select(layer, unit); };
@@ -252,11 +251,6 @@ export class Page {
   }
 
   private photo(file: Blob): void {
-    const problem = tooLarge(file, this.maxBytes);
-    if (problem !== null) {
-      this.say(problem);
-      return;
-    }
     this.ownInput();
     this.input.pad.clear();
     this.start({ picture: () => Promise.resolve(file) });

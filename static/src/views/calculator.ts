@@ -107,5 +107,5 @@ function strip(exercise: Exercise, fits: boolean): Element {
   const row = Array.from({ length: cells }, (_, k) => svg("rect", { class: k < padding || k >= cells - padding ? "strip-pad" : "strip-cell", x: k + 0.06, y: 0.06, width: 0.88, height: 0.88 }));
   const windows = Array.from({ length: drawn + over }, (_, k) => svg("rect", { class: k < drawn ? "strip-window" : "strip-over", x: k * stride + 0.06, y: 1.3 + k * 0.62, width: filter - 0.12, height: 0.42, rx: 0.12 }));
   const height = 1.5 + (drawn + over) * 0.62;
-  return svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", class: "strip", "aria-label": `${positions} positions of the window along one row of ${cells} cells${positions > DRAWN ? `, the first ${DRAWN} drawn` : ""}` }, ...row, ...windows);
+  return svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", class: "row-picture", "aria-label": `${positions} positions of the window along one row of ${cells} cells${positions > DRAWN ? `, the first ${DRAWN} drawn` : ""}` }, ...row, ...windows);
 }
