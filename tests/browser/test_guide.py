@@ -68,7 +68,7 @@ def printed_sources(explanation: Locator) -> list[float]:
 
 def test_what_is_printed_adds_up_and_all_sources_can_be_shown(visit: Open, api: httpx.Client) -> None:
     layer = next(one for one in layers_of(api, "alexnet") if one["op"] == "conv" and one["groups"] == 2)
-    seen = visit(f"#model=alexnet&layer={layer['name']}&unit=3,5,6")
+    seen = visit(f"#view=list&model=alexnet&layer={layer['name']}&unit=3,5,6")
     explanation = seen.page.locator(".explanation")
     explanation.wait_for()
     answer = told(api, seen.run(), layer["name"], "3/5/6")
@@ -98,7 +98,7 @@ def test_the_connection_table_shows_what_a_map_reads(visit: Open, api: httpx.Cli
     models = [model["id"] for model in api.get("/api/v1/models").json()["models"]]
     model, layer = next((m, one) for m in models for one in layers_of(api, m) if one["table"])
     channel = layer["shape"][0] // 2
-    seen = visit(f"#model={model}&layer={layer['name']}&unit={channel},1,1")
+    seen = visit(f"#view=list&model={model}&layer={layer['name']}&unit={channel},1,1")
     table = seen.page.locator(".join-table")
     table.wait_for()
     own = [str(source) for source, joined in enumerate(layer["table"]) if channel in joined]
@@ -113,7 +113,7 @@ def test_every_operator_is_explained_in_its_own_words(visit: Open, api: httpx.Cl
     models = [model["id"] for model in api.get("/api/v1/models").json()["models"]]
     model, layer = next((m, one) for m in models for one in layers_of(api, m) if one["op"] == op)
     unit = ",".join(str(size // 2) for size in layer["shape"])
-    seen = visit(f"#model={model}&layer={layer['name']}&unit={unit}")
+    seen = visit(f"#view=list&model={model}&layer={layer['name']}&unit={unit}")
     explanation = seen.page.locator(".explanation")
     explanation.wait_for()
     answer = told(api, seen.run(), layer["name"], unit.replace(",", "/"))
@@ -136,7 +136,7 @@ def test_every_operator_is_explained_in_its_own_words(visit: Open, api: httpx.Cl
 
 def test_a_cell_of_a_patch_leads_to_its_unit(visit: Open, api: httpx.Client) -> None:
     layer = layer_with(api, "lenet5", "subsampling")
-    seen = visit(f"#model=lenet5&layer={layer['name']}&unit=1,3,4")
+    seen = visit(f"#view=list&model=lenet5&layer={layer['name']}&unit=1,3,4")
     explanation = seen.page.locator(".explanation")
     patch = explanation.locator(".source .matrix").first
     patch.focus()
@@ -159,7 +159,7 @@ def tensor(api: httpx.Client, run: str, layer: str) -> Any:
 def test_the_window_slides_with_the_api_s_numbers(visit: Open, api: httpx.Client, model: str, op: str) -> None:
     layer = layer_with(api, model, op)
     height, width = layer["shape"][1:]
-    seen = visit(f"#model={model}&layer={layer['name']}&unit=2,0,0&view=window")
+    seen = visit(f"#view=list&model={model}&layer={layer['name']}&unit=2,0,0&panel=window")
     player = seen.page.locator(".player")
     player.wait_for()
     expect(player.locator(".player-figures")).to_contain_text(layer["formula"])
@@ -196,14 +196,14 @@ def test_the_window_slides_with_the_api_s_numbers(visit: Open, api: httpx.Client
 
 def test_playing_pauses_and_goes_on(visit: Open, api: httpx.Client) -> None:
     layer = layer_with(api, "lenet5", "conv")
-    seen = visit(f"#model=lenet5&layer={layer['name']}&unit=0")
-    seen.page.keyboard.press("p")
+    seen = visit(f"#view=list&model=lenet5&layer={layer['name']}&unit=0")
+    seen.page.keyboard.press("w")
     player = seen.page.locator(".player")
     player.wait_for()
-    seen.page.keyboard.press("p")
+    seen.page.keyboard.press("w")
     expect(player).to_have_attribute("data-playing", "true")
     seen.page.wait_for_function("() => Number(document.querySelector('.player').dataset.filled) > 3")
-    seen.page.keyboard.press("p")
+    seen.page.keyboard.press("w")
     expect(player).to_have_attribute("data-playing", "false")
     filled = player.get_attribute("data-filled")
     seen.page.wait_for_timeout(300)
@@ -324,7 +324,7 @@ def test_a_network_without_a_tour_offers_none(visit: Open) -> None:
 
 
 def test_two_pictures_are_compared(visit: Open, api: httpx.Client) -> None:
-    seen = visit("#model=lenet5&sample=digit-7&with=lenet5&withSample=digit-1")
+    seen = visit("#view=list&model=lenet5&sample=digit-7&with=lenet5&withSample=digit-1")
     maps = seen.page.locator(".compare-maps[data-right-run]")
     maps.wait_for()
     runs = [str(maps.get_attribute(f"data-{side}-run")) for side in ("left", "right")]
@@ -347,7 +347,7 @@ def test_two_pictures_are_compared(visit: Open, api: httpx.Client) -> None:
 
 
 def test_two_networks_are_compared_and_the_link_shows_the_same_again(visit: Open, api: httpx.Client) -> None:
-    seen = visit("#model=lenet5&sample=digit-3")
+    seen = visit("#view=list&model=lenet5&sample=digit-3")
     seen.page.keyboard.press("c")
     seen.page.locator(".pair-columns").wait_for()
     seen.page.select_option("#compare-picture", "=")
@@ -400,7 +400,7 @@ def test_the_camera_takes_a_still(chromium: Browser, server: str, api: httpx.Cli
 
 
 def test_gamma_bends_the_colours_and_stays_in_the_link(visit: Open) -> None:
-    seen = visit("#model=lenet5")
+    seen = visit("#model=lenet5&view=list")
     slider = seen.page.locator("#gamma")
     picture = "() => document.querySelector('.layer:nth-child(2) .maps canvas').toDataURL()"
     plain = seen.page.evaluate(picture)
