@@ -34,5 +34,5 @@ export function gammaControl(gamma: number, changed: (gamma: number) => void): H
     slider.value = String(STEPS / 2);
     slider.dispatchEvent(new Event("input"));
   });
-  return h("label", { class: "gamma", title: "Under 1 brings out what is small; double-click for 1" }, h("span", {}, "Gamma"), slider, number);
+  return h("label", { class: "gamma", title: "Gamma: under 1 brings out what is small; double-click for 1" }, h("span", { "aria-hidden": "true" }, "γ"), slider, number);
 }
