@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
-from app.errors import ConvscopeError, ModelNotFound, NetworkUnusable, WeightsNotFound
+from app.errors import ConvscopeError, ModelNotFound, NetworkUnusable, TourNotFound, WeightsNotFound
 from app.graph import read_graph
 from app.manifest import (
     DigitPreprocessing,
@@ -24,6 +24,7 @@ from app.manifest import (
 from app.network import Network
 from app.places import BUNDLED, PULLABLE
 from app.settings import Settings
+from app.tour import Tour, read_tour
 from app.weights import check_external, is_stamped, place, sweep
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class Catalog:
         self.problem: ConvscopeError | None = None  # why the weights could not be prepared
         self._networks: dict[str, dict[str, Network]] = {}
         self._on_demand: set[str] = set()  # networks of which nothing is bundled: listed while something is pulled
+        self._tours: dict[str, Tour] = {}
         self._done = 0  # bytes of weight files made or verified
         self._lock = Lock()
         self.ready = False
@@ -55,6 +57,9 @@ class Catalog:
                 catalog.add(*with_further(manifest, paths, *further.pop(manifest.id)), settings)
             else:
                 catalog.add(manifest, paths, settings)
+            tour = read_tour(bundled / manifest.id / "tour.json")
+            if tour is not None:
+                catalog._tours[manifest.id] = tour
         for manifest, paths in further.values():
             catalog.add(manifest, paths, settings)
             catalog._on_demand.add(manifest.id)
@@ -117,6 +122,18 @@ class Catalog:
     def models(self) -> list[Manifest]:
         """The networks that are listed: those with numbers on this machine or a place in the course."""
         return [one for one in self.manifests if one.id not in self._on_demand or self._has_any(one.id)]
+
+    def tour(self, model: str) -> Tour:
+        """The guided tour of a network.
+
+        Raises:
+            ModelNotFound, TourNotFound: naming what there is.
+        """
+        network = self.network(model)
+        if model not in self._tours:
+            with_one = ", ".join(self._tours) or "none"
+            raise TourNotFound(f"{network.manifest.title} has no guided tour. Networks with one: {with_one}.", model)
+        return self._tours[model]
 
     @property
     def networks(self) -> list[Network]:

@@ -83,6 +83,12 @@ class WeightsNotFound(NotFound):
     type, title = "weights-not-found", "The network has no such weights"
 
 
+class TourNotFound(NotFound):
+    """Nobody wrote a guided tour of this network."""
+
+    type, title = "tour-not-found", "The network has no guided tour"
+
+
 class LayerNotFound(NotFound):
     """The network has no such layer."""
 

@@ -96,6 +96,10 @@ class LayerOut(Wire):
     receptive_field: Pair = Field(examples=[[11, 11]], description="[height, width] in input pixels.")
     formula: str = Field(examples=["(227 - 11 + 2*0)/4 + 1 = 55"])
     activation: str | None = Field(examples=[None], description="An activation inside the layer.")
+    table: list[list[int]] | None = Field(
+        examples=[None],
+        description="For each input map the output maps it is joined to; null where to all of its group.",
+    )
 
 
 class ModelDetail(ModelOut):

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app import png
-from app.errors import InvalidValue, LayerNotFound, ModelNotFound, WeightsNotFound, WeightsNotReady
+from app.errors import InvalidValue, LayerNotFound, ModelNotFound, TourNotFound, WeightsNotFound, WeightsNotReady
 from app.manifest import Pulled
 from app.maps import draw_filters
 from app.network import Network
@@ -15,6 +15,7 @@ from app.routes.answers import ASK_AGAIN, BINARY, PNG, Drawn, LayerName, ModelId
 from app.schemas import LayerOut, ModelDetail, ModelList, ModelOut, NoQuery, WeightsOut, WeightsQuery
 from app.service import Desk, Service
 from app.tensors import npy
+from app.tour import Tour
 
 router = APIRouter(prefix="/api/v1/models", tags=["networks"])
 
@@ -93,6 +94,12 @@ async def get_model(service: Desk, model: ModelId, query: Annotated[WeightsQuery
     """One network: labels, layers in topological order, edges."""
     network = service.catalog.network(model, query.weights)
     return await service.look(lambda: detail_out(service, network))
+
+
+@router.get("/{model}/tour", responses=documented(ModelNotFound, TourNotFound, InvalidValue))
+async def get_tour(service: Desk, model: ModelId, _: Annotated[NoQuery, Query()]) -> Tour:
+    """The network's guided tour, with placeholders for the figures of its layer table."""
+    return service.catalog.tour(model)
 
 
 async def answer_filters(

@@ -14,27 +14,48 @@ function listenForKeys(page: Page, help: Help): void {
     const typing = event.target instanceof HTMLElement && event.target.matches("input, select, textarea");
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "?") help.toggle();
-    else if (help.open) return;
+    else if (document.querySelector("dialog[open]") !== null) return; // a dialog has the keys
     else if (event.key === "Escape") page.close();
     else if (event.key === "s") page.nextScale();
     else if (event.key === "t") toggleTheme();
+    else if (page.guide.key(event.key)) return;
+    else if (event.key === "v") page.toggleFlat();
+    else if (event.key === "l") page.toggleList();
     else if (/^[1-9]$/.test(event.key)) page.chooseAt(Number(event.key) - 1);
     else if (event.key === "/") {
       event.preventDefault();
       page.focusFind();
-    }
+    } else if (!(event.target instanceof HTMLElement && event.target.matches("canvas, [role=slider]")) && page.key(event.key)) event.preventDefault();
+  });
+}
+
+/** How long the page waits for the graphics to start before it goes on without having warmed them up, in milliseconds. */
+const PATIENCE = 8000;
+
+/** Lets a worker start the browser's graphics; the page's own first context would stand still for as long as that takes. */
+function warmUp(root: string): Promise<void> {
+  return new Promise((resolve) => {
+    const worker = new Worker(`${root}/static/warm.js`, { type: "module" });
+    worker.onmessage = worker.onerror = () => {
+      worker.terminate();
+      resolve();
+    };
+    window.setTimeout(resolve, PATIENCE);
   });
 }
 
 async function start(): Promise<void> {
-  const api = new Api(context["root"] ?? "");
+  const root = context["root"] ?? "";
+  const api = new Api(root);
   const help = new Help();
   byId("help-button").addEventListener("click", () => { help.toggle(); });
-  const page = new Page(api, await api.models(), {
+  const [models] = await Promise.all([api.models(), warmUp(root)]);
+  const page = new Page(api, models, {
     keepSeconds: Number(context["keepSeconds"]),
     maxBytes: Number(context["maxBodyBytes"]),
   });
   listenForKeys(page, help);
+  Object.assign(window, { convscope: page }); // for the console and for tests: convscope.stage, convscope.screenOf(...)
   await page.open();
 }
 

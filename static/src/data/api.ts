@@ -1,6 +1,6 @@
 /** The API client: typed answers, bytes as they come, and errors as sentences. */
 
-import type { Explanation, Model, ModelDetail, Pull, Run } from "./wire";
+import type { Explanation, Model, ModelDetail, Pull, Run, Tour } from "./wire";
 
 /** A problem document (RFC 9457), or a server that did not answer (`status` 0). */
 export class Problem extends Error {
@@ -42,12 +42,27 @@ export class Api {
     this.root = root;
   }
 
+  /** Whether the server answers at all. */
+  async alive(): Promise<boolean> {
+    return fetch(`${this.root}/healthz`, { cache: "no-store" }).then((answer) => answer.ok, () => false);
+  }
+
   async models(): Promise<Model[]> {
     return (await this.json<{ models: Model[] }>("/models")).models;
   }
 
   model(model: string, weights: string): Promise<ModelDetail> {
     return this.json(`/models/${segment(model)}?weights=${segment(weights)}`);
+  }
+
+  /** The network's guided tour, or null where nobody wrote one. */
+  async tour(model: string): Promise<Tour | null> {
+    try {
+      return await this.json<Tour>(`/models/${segment(model)}/tour`);
+    } catch (error) {
+      if (error instanceof Problem && error.status === 404) return null;
+      throw error;
+    }
   }
 
   /** Runs an image through a network; the same image gives the same run. */
@@ -76,8 +91,9 @@ export class Api {
     return this.json(`/runs/${segment(run)}`);
   }
 
-  overview(run: string, tile: number): Promise<ArrayBuffer> {
-    return this.bytes(`/runs/${segment(run)}/overview.safetensors?tile=${tile}`);
+  /** The maps of some layers, at most `tile` pixels a side. */
+  overview(run: string, tile: number, layers: readonly string[]): Promise<ArrayBuffer> {
+    return this.bytes(`/runs/${segment(run)}/overview.safetensors?tile=${tile}&layers=${segment(layers.join(","))}`);
   }
 
   tensor(run: string, layer: string): Promise<ArrayBuffer> {
@@ -94,6 +110,10 @@ export class Api {
 
   tensorUrl(run: string, layer: string): string {
     return this.url(`/runs/${segment(run)}/layers/${segment(layer)}/tensor.npy`);
+  }
+
+  channelUrl(run: string, layer: string, channel: number): string {
+    return this.url(`/runs/${segment(run)}/layers/${segment(layer)}/channels/${channel}.png`);
   }
 
   mapsUrl(run: string, layer: string, scale: string): string {

@@ -40,6 +40,7 @@ export interface Layer {
   kernel: [number, number] | null;
   stride: [number, number] | null;
   padding: [number, number, number, number] | null; // top, left, bottom, right
+  dilation: [number, number] | null;
   groups: number | null;
   parameters: number;
   fixed?: number;
@@ -49,6 +50,7 @@ export interface Layer {
   receptive_field: [number, number] | null;
   formula: string | null;
   activation?: string | null;
+  table?: number[][] | null; // for each input map the output maps it is joined to; null where to all of its group
 }
 
 export interface ModelDetail extends Model {
@@ -114,4 +116,19 @@ export interface Explanation {
   alpha?: number | null;
   beta?: number | null;
   size?: number | null;
+}
+
+/** A guided tour; its texts hold placeholders for the figures of the layer table. */
+export interface TourStep {
+  title: string;
+  text: string;
+  layer: string | null;
+  unit: number[] | null;
+  emphasise: string[];
+  show: "window" | null;
+}
+
+export interface Tour {
+  title: string;
+  steps: TourStep[];
 }

@@ -49,8 +49,29 @@ function channelsOf(colour: string): number[] {
 const VIRIDIS = viridis();
 const DIVERGING: Record<Theme, Lut> = { dark: gradient(SIGNED.dark), light: gradient(SIGNED.light) };
 
-export function lutFor(scale: Scale, theme: Theme): Lut {
-  return scale === "signed" ? DIVERGING[theme] : VIRIDIS;
+/** The colours of a scale; a gamma under 1 brings out what is small, one above 1 what is large. */
+export function lutFor(scale: Scale, theme: Theme, gamma = 1): Lut {
+  const lut = scale === "signed" ? DIVERGING[theme] : VIRIDIS;
+  if (gamma === 1) return lut;
+  const key = `${scale} ${theme} ${gamma}`;
+  const known = BENT.get(key);
+  if (known !== undefined) return known;
+  const bent = bend(lut, gamma, scale === "signed");
+  if (BENT.size > 64) BENT.clear();
+  BENT.set(key, bent);
+  return bent;
+}
+
+const BENT = new Map<string, Lut>();
+
+/** The colours taken at level^gamma; of a signed scale on both sides of its middle. */
+function bend(lut: Lut, gamma: number, signed: boolean): Lut {
+  return Uint32Array.from({ length: 256 }, (_, index) => {
+    const level = index / 255;
+    const away = 2 * level - 1;
+    const at = signed ? (1 + Math.sign(away) * Math.abs(away) ** gamma) / 2 : level ** gamma;
+    return lut[Math.round(at * 255)] ?? 0;
+  });
 }
 
 /** The values at both ends of the colours, for a map (`min`, `max`) of a layer (`low`, `high`). */

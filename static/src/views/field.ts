@@ -27,5 +27,5 @@ export function fieldView(url: string, input: Model["input"], field: Explanation
   svg("rect", { class: "field-box", x: left, y: top, width: field.width, height: field.height, "stroke-width": line }));
   const outside = top < 0 || left < 0 || top + field.height > height || left + field.width > width;
   return h("figure", { class: "field-view" }, drawing, h("figcaption", {},
-    `It sees ${field.height} × ${field.width} input pixels from row ${top}, column ${left}${outside ? "; what lies outside the picture is padding" : ""}.`));
+    `Sees ${field.height} × ${field.width} input pixels from row ${top}, column ${left}${outside ? "; outside the picture is padding" : ""}.`));
 }

@@ -2,16 +2,48 @@
 
 import { button, h } from "../dom";
 
-const KEYS: readonly (readonly [string, string])[] = [
-  ["?", "Open or close this sheet"],
-  ["/", "Find a layer"],
-  ["1 … 9", "Choose a network, in the order of the list"],
-  ["Tab", "Go to the next layer's maps"],
-  ["← ↑ → ↓", "Choose a map in a layer, or a pixel of the enlarged map"],
-  ["Enter", "Enlarge the map, or explain the pixel"],
-  ["Esc", "Close the enlarged map"],
-  ["S", "Next colour scale"],
-  ["T", "Light or dark"],
+type Keys = readonly (readonly [key: string, meaning: string])[];
+
+const GROUPS: readonly (readonly [string, Keys])[] = [
+  ["Page", [
+    ["?", "Open or close this sheet"],
+    ["1 … 9", "Choose a network, in the order of the list"],
+    ["/", "Find a layer"],
+    ["V", "3D or flat"],
+    ["L", "The layers as a list, or the scene"],
+    ["S", "Next colour scale"],
+    ["T", "Light or dark"],
+    ["C", "Compare with another run"],
+    ["K", "Calculator"],
+    ["P", "This view as a PNG"],
+    ["Esc", "Close the panel"],
+  ]],
+  ["Scene", [
+    ["← ↑ → ↓", "Move"],
+    ["+  −", "Nearer, farther (or the wheel, towards the pointer)"],
+    ["Q  E", "Turn (or drag; Shift and drag, or the right button, moves)"],
+    ["O", "The whole network"],
+    ["[  ]", "Fly to the layer before, or after"],
+    ["F  H", "Fold or open, hide the layer pointed at"],
+    ["Enter", "Open the layer"],
+  ]],
+  ["Maps and numbers", [
+    ["← ↑ → ↓", "Choose a map of a listed layer, a pixel of the map, or a cell of a patch"],
+    ["Enter", "Open the map, explain the pixel, or walk to the cell"],
+  ]],
+  ["Guided tour", [
+    ["G", "Start the tour of this network"],
+    ["N", "Next step"],
+    ["B", "Step back"],
+  ]],
+  ["Sliding window", [
+    ["W", "Open the window of the map that is shown; again: play or pause"],
+    ["Space", "Play or pause"],
+    ["← →", "One cell back, one cell on"],
+    ["↑ ↓", "One row back, one row on"],
+    ["Home End", "First cell, last cell"],
+    ["Enter", "Explain the cell"],
+  ]],
 ];
 
 export class Help {
@@ -20,8 +52,8 @@ export class Help {
   constructor() {
     this.dialog = h("dialog", { class: "help", "aria-label": "Keys" },
       h("header", {}, h("h2", {}, "Keys"), button("×", () => { this.dialog.close(); }, { class: "tool", "aria-label": "Close" })),
-      h("dl", {}, ...KEYS.flatMap(([key, meaning]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, meaning)])),
-      h("p", { class: "dim" }, "Shapes are channels × height × width. Drop or paste a photo anywhere on the page."));
+      ...GROUPS.map(([title, keys]) => h("section", {}, h("h3", {}, title), h("dl", {}, ...keys.flatMap(([key, meaning]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, meaning)])))),
+      h("p", { class: "dim" }, "Touch: one finger turns, two zoom and move, three move. Shapes are channels × height × width. Drop or paste a photo anywhere on the page."));
     document.body.append(this.dialog);
   }
 

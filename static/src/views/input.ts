@@ -2,7 +2,9 @@
 
 import { button, h } from "../dom";
 import { duration } from "../data/number";
+import { Camera } from "./camera";
 import type { Stroke } from "../input/drawing";
+import { tooLarge } from "../input/picture";
 import { Pad } from "../input/pad";
 import { SAMPLES, type Sample } from "../input/samples";
 import { paintScene } from "../input/scenes";
@@ -11,6 +13,7 @@ import { asStrokes, drawInk } from "../input/ink";
 export interface InputEvents {
   drawn: (strokes: readonly Stroke[]) => void;
   photo: (file: Blob) => void;
+  refused: (problem: Error) => void;
   sample: (sample: Sample) => void;
 }
 
@@ -21,21 +24,27 @@ export class InputPanel {
   private readonly seenFigure: HTMLElement;
   private readonly samples = h("div", { class: "samples", role: "group", "aria-label": "Samples" });
 
-  constructor(keepSeconds: number, events: InputEvents) {
+  constructor({ keepSeconds, maxBytes }: { keepSeconds: number; maxBytes: number }, events: InputEvents) {
     this.pad = new Pad(events.drawn);
+    const take = (photo: Blob): void => {
+      const problem = tooLarge(photo, maxBytes);
+      if (problem === null) events.photo(photo);
+      else events.refused(problem);
+    };
     const file = h("input", { type: "file", accept: "image/*", class: "visually-hidden", id: "file", tabindex: -1, "aria-label": "Photo to upload" });
     file.addEventListener("change", () => {
       const [photo] = file.files ?? [];
-      if (photo !== undefined) events.photo(photo);
+      if (photo !== undefined) take(photo);
       file.value = ""; // the same file can be chosen again
     });
     const upload = button("Upload a photo", () => { file.click(); }, { class: "upload" });
+    const camera = new Camera(take);
     this.seenFigure = h("figure", { class: "seen-figure", hidden: true }, this.seen, h("figcaption", {}, "As the network saw it"));
     for (const sample of SAMPLES) this.samples.append(sampleButton(sample, events.sample));
     this.element = h("section", { class: "panel input" }, h("h2", {}, "Input"), this.pad.element, this.samples,
-      h("div", { class: "photo-row" }, h("div", {}, upload, file, h("p", { class: "dim" }, "or drop or paste one anywhere")), this.seenFigure),
+      h("div", { class: "photo-row" }, h("div", {}, h("div", { class: "photo-buttons" }, upload, camera.button), file, h("p", { class: "dim" }, "or drop or paste one anywhere")), this.seenFigure),
       h("p", { class: "note dim", "data-keep-seconds": keepSeconds }, `What you draw or upload is kept on this server for at most ${duration(keepSeconds)}, and goes nowhere else.`));
-    listenForPhotos(events.photo);
+    listenForPhotos(take);
   }
 
   /** Shows the tools that suit a network of so many channels. */
@@ -60,11 +69,13 @@ const THUMB = 56;
 
 function sampleButton(sample: Sample, choose: (sample: Sample) => void): HTMLButtonElement {
   const picture = h("canvas", { width: 2 * THUMB, height: 2 * THUMB, "aria-hidden": "true" });
-  const context = picture.getContext("2d");
-  if (context !== null) {
+  // one after the other, so that the page answers between them
+  window.setTimeout(() => {
+    const context = picture.getContext("2d", { willReadFrequently: true });
+    if (context === null) return;
     if (sample.kind === "scene") context.drawImage(paintScene(sample.scene), 0, 0, 2 * THUMB, 2 * THUMB);
     else drawInk(context, 2 * THUMB, asStrokes(sample.strokes), "#101418", "#f2f4f6");
-  }
+  });
   const element = h("button", { type: "button", class: `sample ${sample.kind}`, "data-sample": sample.name, title: sample.title, "aria-label": `Sample: ${sample.title}`, "aria-pressed": "false" }, picture);
   element.addEventListener("click", () => { choose(sample); });
   return element;

@@ -1,88 +1,111 @@
-/** One map enlarged with its exact values, and below it the explanation of one of its numbers. */
+/** The panel of one map: enlarged, with its sliding window, its calculator, and the explanation of one number. */
 
 import { button, h } from "../dom";
 import type { Api } from "../data/api";
 import { Problem } from "../data/api";
 import { sizeOf } from "../data/maps";
-import { parseNpy } from "../data/npy";
 import { figure, shapeText } from "../data/number";
 import type { Tensor } from "../data/safetensors";
+import { extent, type Tensors } from "../data/tensors";
+import { operatorOf, windowOf } from "../data/window";
 import type { Layer, ModelDetail, Run } from "../data/wire";
 import { lutFor, rangeFor, type Scale, type Theme } from "../draw/colour";
-import { drawMap } from "../draw/maps";
 import { Latest } from "../input/latest";
+import { Calculator, exerciseOf } from "./calculator";
+import { enlargedView } from "./enlarged";
 import { explanationView } from "./explanation";
 import { fieldView } from "./field";
 import { legendView } from "./legend";
+import { Player } from "./player";
 
 export interface Look {
   scale: Scale;
   theme: Theme;
+  gamma?: number;
 }
 
 export interface InspectorEvents {
   select: (layer: string, unit: number[]) => void;
   close: () => void;
+  view: (view: InspectorView) => void; // the reader chose another view of the map
 }
 
-/** Exact tensors of one run, the last few only: a layer can be many megabytes. */
-const KEPT = 4;
+/** What stands above the explanation. */
+export type InspectorView = "map" | "window" | "calculator";
 
-/** Longest side of the enlarged map in CSS pixels. */
+const VIEWS: readonly (readonly [InspectorView, string])[] = [["map", "Map"], ["window", "Sliding window"], ["calculator", "Calculator"]];
+
+/** Width of the panel's contents, and of the enlarged map in it, in CSS pixels. */
 const SIDE = 364;
+const MAP = 240;
+
+interface Shown {
+  model: ModelDetail;
+  run: Run;
+  layer: Layer;
+  unit: number[];
+  look: Look;
+}
 
 export class Inspector {
-  private readonly tensors = new Map<string, Promise<Tensor<Float32Array>>>();
   private readonly trail: { layer: string; unit: number[] }[] = [];
   private readonly shown: Latest<() => Promise<void>>;
   private readonly place: HTMLElement;
   private readonly api: Api;
+  private readonly tensors: Tensors;
   private readonly events: InspectorEvents;
+  private view: InspectorView = "map";
+  private player: { key: string; player: Player } | null = null;
+  private last: Shown | null = null;
 
-  constructor(place: HTMLElement, api: Api, events: InspectorEvents) {
+  constructor(place: HTMLElement, api: Api, tensors: Tensors, events: InspectorEvents) {
     this.place = place;
     this.api = api;
+    this.tensors = tensors;
     this.events = events;
     this.shown = new Latest((work) => work());
   }
 
   hide(): void {
     this.trail.length = 0;
+    this.player?.player.pause();
+    this.player = null;
+    this.last = null;
+    this.view = "map";
     this.place.hidden = true;
     this.place.replaceChildren();
   }
 
-  /** Forgets the tensors of an earlier run. */
-  forget(): void {
-    this.tensors.clear();
+  /** The view above the explanation, where the layer has it; the map otherwise. */
+  setView(view: InspectorView): void {
+    this.view = view;
+    if (view !== "window") this.player?.player.pause();
+  }
+
+  /** Plays or pauses the window; opens it first. Nothing happens where no layer with a window is shown. */
+  play(): void {
+    if (this.view === "window" && this.player !== null) this.player.player.toggle();
+    else if (this.last !== null && slides(this.last.layer)) this.events.view("window");
   }
 
   /** Shows a map (`unit` is [c]) or a unit ([c, y, x], or [i] of a vector) of a run. */
   show(model: ModelDetail, run: Run, layer: Layer, unit: number[], look: Look): void {
     this.shown.push(async () => {
+      this.last = { model, run, layer, unit, look };
       try {
-        const tensor = await this.tensor(run, layer);
-        this.render(model, run, layer, unit, look, tensor);
-        if (unit.length === layer.shape.length) await this.explain(model, run, layer, unit, look);
+        const tensor = await this.tensors.get(run.id, layer.name);
+        const view = slides(layer) ? this.view : "map";
+        const above = view === "window" ? await this.windowView(this.last, tensor) : view === "calculator" ? calculatorView(layer, model) : null;
+        this.render(this.last, tensor, view, above);
+        if (unit.length === layer.shape.length) await this.explain(this.last);
       } catch (error) {
         this.fail(layer, error);
       }
     });
   }
 
-  private tensor(run: Run, layer: Layer): Promise<Tensor<Float32Array>> {
-    const key = `${run.id}/${layer.name}`;
-    const known = this.tensors.get(key);
-    if (known !== undefined) return known;
-    const loading = this.api.tensor(run.id, layer.name).then(parseNpy);
-    loading.catch(() => this.tensors.delete(key)); // a failure is not kept; the caller reports it
-    this.tensors.set(key, loading);
-    const oldest = this.tensors.keys().next();
-    if (this.tensors.size > KEPT && oldest.done !== true) this.tensors.delete(oldest.value);
-    return loading;
-  }
-
-  private render(model: ModelDetail, run: Run, layer: Layer, unit: number[], look: Look, tensor: Tensor<Float32Array>): void {
+  private render(shown: Shown, tensor: Tensor<Float32Array>, view: InspectorView, above: HTMLElement | null): void {
+    const { model, run, layer, unit, look } = shown;
     const [channels, height, width] = sizeOf(layer);
     const channel = unit[0] ?? 0;
     const values = tensor.data.subarray(channel * height * width, (channel + 1) * height * width);
@@ -91,11 +114,8 @@ export class Inspector {
     const vector = layer.shape.length < 3;
     const label = vector && model.labels.length === channels ? ` “${model.labels[channel] ?? ""}”` : "";
     const focused = document.activeElement instanceof HTMLElement && this.place.contains(document.activeElement) ? document.activeElement.dataset["focus"] : undefined;
-
     const step = (by: number): void => {
-      const next = [...unit];
-      next[0] = (channel + by + channels) % channels;
-      this.events.select(layer.name, next);
+      this.events.select(layer.name, [(channel + by + channels) % channels, ...unit.slice(1)]);
     };
     const head = h("header", {},
       h("h2", {}, layer.name, h("span", { class: "dim" }, vector ? ` unit ${channel}${label} of ${channels}` : ` map ${channel} of ${channels}`)),
@@ -105,67 +125,52 @@ export class Inspector {
 
     this.place.replaceChildren(head);
     if (this.trail.length > 0) this.place.append(this.trailView());
+    if (slides(layer)) this.place.append(this.viewsBar(view));
     const [from, to] = rangeFor(look.scale, low, high, min, max);
-    if (!vector) {
+    if (above !== null) this.place.append(above);
+    else if (!vector) {
+      const lut = lutFor(look.scale, look.theme, look.gamma);
+      const map = Math.min(MAP, side() - 100);
       this.place.append(
-        this.mapView(layer, unit, values, height, width, [from, to], look),
-        legendView(look, from, to, SIDE),
-        h("p", { class: "dim" }, `This map: ${figure(min)} to ${figure(max)}. The layer, ${shapeText(layer.shape)} (C × H × W): ${figure(low)} to ${figure(high)}. Activations have no physical unit.`));
+        h("div", { class: "map-and-field" },
+          enlargedView({ layer, unit, values, height, width, range: [from, to], lut, side: map }, (chosen) => { this.choose(layer, chosen); }),
+          h("div", { class: "field-place" }, h("p", { class: "dim" }, `This map: ${figure(min)} to ${figure(max)}.`), h("p", { class: "dim" }, `All ${channels}: ${figure(low)} to ${figure(high)}.`))),
+        legendView(look, from, to, map),
+        h("p", { class: "dim" }, `${shapeText(layer.shape)} (C × H × W). Activations have no physical unit; rows and columns count the map's cells from 0.`));
     }
     const explanation = h("div", { class: "explain-place", "aria-live": "polite" });
     if (!vector && unit.length < 3) explanation.append(h("p", { class: "prompt" }, "Choose a pixel of this map to see where its number comes from."));
-    this.place.append(explanation, this.downloads(run, layer, look));
+    this.place.append(explanation, this.downloads(run, layer, channel, look));
     this.place.hidden = false;
-    if (focused !== undefined) this.place.querySelector<HTMLElement>(`[data-focus="${focused}"]`)?.focus();
+    if (focused !== undefined) this.place.querySelector<HTMLElement>(`[data-focus="${focused}"]`)?.focus({ preventScroll: true });
   }
 
-  /** The enlarged map: pointer or arrow keys choose a pixel. */
-  private mapView(layer: Layer, unit: number[], values: Float32Array, height: number, width: number, range: readonly [number, number], look: Look): HTMLElement {
-    const longer = Math.max(height, width);
-    const side = Math.min(SIDE, window.innerWidth - 48);
-    const zoom = longer <= side ? Math.floor(side / longer) : side / longer;
-    const channel = unit[0] ?? 0;
-    const [y = 0, x = 0] = unit.slice(1);
-    const at = (row: number, column: number): number => values[row * width + column] ?? 0;
-    const text = (row: number, column: number): string => `row ${row}, column ${column}: ${figure(at(row, column))}`;
-    const canvas = h("canvas", {
-      tabindex: 0, role: "slider", "data-focus": "map", "data-layer": layer.name, "data-channel": channel,
-      "aria-label": `Pixels of ${layer.name} map ${channel}`, "aria-valuemin": 0, "aria-valuemax": height * width - 1,
-      "aria-valuenow": y * width + x, "aria-valuetext": text(y, x),
-    });
-    drawMap(canvas, values, height, width, zoom, range, lutFor(look.scale, look.theme));
-    const readout = h("output", { class: "readout" }, unit.length === 3 ? text(y, x) : "\u00a0");
-    if (unit.length === 3) readout.dataset["value"] = String(at(y, x));
-    const frame = h("div", { class: "map-frame" }, canvas);
-    const mark = (row: number, column: number, name: string): HTMLElement => {
-      const cell = h("span", { class: name });
-      Object.assign(cell.style, { left: `${column * zoom}px`, top: `${row * zoom}px`, width: `${zoom}px`, height: `${zoom}px` });
-      return cell;
-    };
-    if (unit.length === 3) frame.append(mark(y, x, "cell-mark"));
-    const under = (event: MouseEvent): [number, number] => {
-      const box = canvas.getBoundingClientRect();
-      const clamp = (value: number, size: number): number => Math.min(Math.max(Math.floor(value / zoom), 0), size - 1);
-      return [clamp(event.clientY - box.top, height), clamp(event.clientX - box.left, width)];
-    };
-    canvas.addEventListener("pointermove", (event) => {
-      const [row, column] = under(event);
-      readout.textContent = text(row, column);
-      readout.dataset["value"] = String(at(row, column));
-    });
-    canvas.addEventListener("click", (event) => {
-      this.choose(layer, [channel, ...under(event)]);
-    });
-    canvas.addEventListener("keydown", (event) => {
-      const move = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0], Enter: [0, 0], " ": [0, 0] }[event.key];
-      if (move === undefined) return;
-      event.preventDefault();
-      const first = unit.length < 3; // the first key shows where the cursor is
-      const row = first ? y : Math.min(Math.max(y + (move[0] ?? 0), 0), height - 1);
-      const column = first ? x : Math.min(Math.max(x + (move[1] ?? 0), 0), width - 1);
-      this.choose(layer, [channel, row, column]);
-    });
-    return h("div", { class: "enlarged" }, frame, readout);
+  private viewsBar(view: InspectorView): HTMLElement {
+    return h("div", { class: "panel-views", role: "group", "aria-label": "What is shown" }, ...VIEWS.map(([name, title]) =>
+      button(title, () => { this.events.view(name); }, { class: "tool", "data-view": name, "data-focus": `view-${name}`, "aria-pressed": String(name === view) })));
+  }
+
+  /** The sliding window of the map; one player a map, so that it stays where it was when a cell is explained. */
+  private async windowView(shown: Shown, tensor: Tensor<Float32Array>): Promise<HTMLElement> {
+    const { model, run, layer, unit, look } = shown;
+    const [, height, width] = sizeOf(layer);
+    const [channel = 0, y = 0, x = 0] = unit;
+    const key = JSON.stringify([run.id, layer.name, channel, look, side()]);
+    if (this.player?.key === key) {
+      if (unit.length === 3) this.player.player.move(y * width + x);
+      return this.player.player.element;
+    }
+    const source = model.layers.find((one) => one.name === layer.inputs[0]);
+    const window = windowOf(layer);
+    if (source === undefined || window === null) throw new Error(`${layer.name} has no window that could slide.`);
+    const [first, input] = await Promise.all([this.api.explanation(run.id, layer.name, [channel, 0, 0]), this.tensors.get(run.id, source.name)]);
+    this.player?.player.pause();
+    const player = new Player({
+      layer, source, channel, window, operator: operatorOf(first, layer), input: input.data,
+      output: tensor.data.subarray(channel * height * width, (channel + 1) * height * width),
+    }, { ...look, width: side(), choose: (chosen) => { this.choose(layer, chosen); } }, y * width + x);
+    this.player = { key, player };
+    return player.element;
   }
 
   private choose(layer: Layer, unit: number[]): void {
@@ -173,7 +178,8 @@ export class Inspector {
     this.events.select(layer.name, unit);
   }
 
-  private async explain(model: ModelDetail, run: Run, layer: Layer, unit: number[], look: Look): Promise<void> {
+  private async explain(shown: Shown): Promise<void> {
+    const { model, run, layer, unit, look } = shown;
     const place = this.place.querySelector(".explain-place");
     if (place === null) return;
     try {
@@ -182,11 +188,15 @@ export class Inspector {
         this.trail.push({ layer: layer.name, unit });
         this.events.select(to, next);
       };
+      const where = unit.length === 3 ? `Row ${unit[1] ?? 0}, column ${unit[2] ?? 0} of map ${unit[0] ?? 0}` : `Unit ${unit[0] ?? 0}`;
+      const field = fieldView(this.api.inputUrl(run.id), model.input, explanation.receptive_field);
+      const beside = this.place.querySelector(".field-place");
+      beside?.replaceChildren(field);
       place.replaceChildren(
         h("h3", {}, "Where this number comes from"),
-        h("p", { class: "value", "data-value": explanation.value }, figure(explanation.value)),
-        explanationView(explanation, { theme: look.theme, labels: model.labels, layer: (name) => model.layers.find((one) => one.name === name), walk }),
-        fieldView(this.api.inputUrl(run.id), model.input, explanation.receptive_field));
+        h("p", { class: "value", "data-value": explanation.value }, figure(explanation.value), h("span", { class: "dim" }, ` ${where}; no unit`)),
+        explanationView(explanation, { theme: look.theme, labels: model.labels, layers: model.layers, walk }),
+        ...(beside === null ? [field] : []));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       place.replaceChildren(h("p", { class: "prompt", "data-problem": error.status }, error.message));
@@ -202,10 +212,11 @@ export class Inspector {
     return h("nav", { class: "trail", "aria-label": "Walked from" }, h("span", { class: "dim" }, "From "), ...steps);
   }
 
-  private downloads(run: Run, layer: Layer, look: Look): HTMLElement {
+  private downloads(run: Run, layer: Layer, channel: number, look: Look): HTMLElement {
+    const map = layer.shape.length === 3 ? [h("a", { href: this.api.channelUrl(run.id, layer.name, channel), download: `${layer.name}.${channel}.png` }, "This map (PNG)")] : [];
     return h("p", { class: "downloads" },
       h("a", { href: this.api.tensorUrl(run.id, layer.name), download: `${layer.name}.npy` }, "Exact numbers (NPY)"),
-      h("a", { href: this.api.mapsUrl(run.id, layer.name, look.scale), download: `${layer.name}.png` }, "All maps (PNG)"));
+      h("a", { href: this.api.mapsUrl(run.id, layer.name, look.scale), download: `${layer.name}.png` }, "All maps (PNG)"), ...map);
   }
 
   private fail(layer: Layer, error: unknown): void {
@@ -216,12 +227,15 @@ export class Inspector {
   }
 }
 
-/** Smallest and largest number. */
-function extent(values: Float32Array): [number, number] {
-  let [low, high] = [Infinity, -Infinity];
-  for (const value of values) {
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
-  return [low, high];
+/** Whether a window moves over the layer's input to more than one place. */
+export function slides(layer: Layer): boolean {
+  const [, height, width] = sizeOf(layer);
+  return windowOf(layer) !== null && height * width > 1;
 }
+
+function calculatorView(layer: Layer, model: ModelDetail): HTMLElement | null {
+  const exercise = exerciseOf(layer, model.layers);
+  return exercise === null ? null : new Calculator(exercise).element;
+}
+
+const side = (): number => Math.min(SIDE, window.innerWidth - 48);

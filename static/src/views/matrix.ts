@@ -9,8 +9,10 @@ export interface MatrixOptions {
   lut: Lut;
   limit: number; // the colours run from -limit to limit
   marked?: readonly [row: number, column: number]; // the winner of a maximum
+  framed?: (index: number) => boolean; // cells that differ from what is wanted
   shape?: readonly [rows: number, columns: number]; // redraw a list of cells as a picture
   numbers?: boolean; // false: colours only
+  words?: (row: number, column: number) => string; // a line above the number: how it came about
 }
 
 /** Above this many columns a number would not fit its cell. */
@@ -21,7 +23,7 @@ export function matrix(rows: readonly (readonly number[])[], options: MatrixOpti
   const cells = options.shape === undefined ? rows : reshape(rows.flat(), options.shape);
   const columns = Math.max(1, ...cells.map((row) => row.length));
   const numbered = options.numbers !== false && columns <= NUMBERED_COLUMNS;
-  const grid = h("div", { class: numbered ? "matrix numbered" : "matrix", role: "img", "aria-label": `${options.label}, ${cells.length} by ${columns}` });
+  const grid = h("div", { class: `matrix${numbered ? " numbered" : ""}${options.words === undefined ? "" : " worded"}`, role: "img", "aria-label": `${options.label}, ${cells.length} by ${columns}` });
   grid.style.setProperty("--columns", String(columns));
   cells.forEach((row, y) => {
     row.forEach((value, x) => {
@@ -29,8 +31,10 @@ export function matrix(rows: readonly (readonly number[])[], options: MatrixOpti
       const { background, ink } = cssColour(options.lut, value, -options.limit, options.limit);
       cell.style.background = background;
       cell.style.color = ink;
-      if (numbered) cell.textContent = brief(value);
+      if (numbered && options.words !== undefined) cell.append(h("small", {}, options.words(y, x)), h("b", {}, brief(value)));
+      else if (numbered) cell.textContent = brief(value);
       if (options.marked?.[0] === y && options.marked[1] === x) cell.className = "winner";
+      if (options.framed?.(y * columns + x) === true) cell.className = "framed";
       grid.append(cell);
     });
   });
@@ -41,14 +45,53 @@ function reshape(values: readonly number[], [rows, columns]: readonly [number, n
   return Array.from({ length: rows }, (_, row) => values.slice(row * columns, (row + 1) * columns));
 }
 
-/** Lets a pointer over one cell light the same cell of every block, and reports which it is. */
-export function linkCells(blocks: HTMLElement, report: (row: number, column: number) => void): void {
-  const light = (event: Event): void => {
-    const cell = event.target instanceof HTMLElement ? event.target.dataset : {};
-    for (const lit of blocks.querySelectorAll(".lit")) lit.classList.remove("lit");
-    if (cell["row"] === undefined || cell["column"] === undefined) return;
-    for (const same of blocks.querySelectorAll(`[data-row="${cell["row"]}"][data-column="${cell["column"]}"]`)) same.classList.add("lit");
-    report(Number(cell["row"]), Number(cell["column"]));
-  };
-  blocks.addEventListener("pointerover", light);
+export interface CellEvents {
+  report: (row: number, column: number) => string; // what to say of the cell
+  pick?: (row: number, column: number) => void; // walk to the cell
 }
+
+/** Lets pointer and arrow keys light one cell of every block, says which it is, and picks it by click or Enter. */
+export function linkCells(blocks: HTMLElement, readout: HTMLElement, events: CellEvents): void {
+  const first = blocks.querySelector<HTMLElement>(".matrix");
+  const cells = [...(first?.querySelectorAll<HTMLElement>("[data-row]") ?? [])];
+  const last = cells.at(-1)?.dataset ?? {};
+  const [rows, columns] = [Number(last["row"] ?? 0) + 1, Number(last["column"] ?? 0) + 1];
+  let at: [number, number] = [0, 0];
+
+  const light = (row: number, column: number): void => {
+    at = [row, column];
+    for (const lit of blocks.querySelectorAll(".lit")) lit.classList.remove("lit");
+    for (const same of blocks.querySelectorAll(`[data-row="${row}"][data-column="${column}"]`)) same.classList.add("lit");
+    readout.textContent = events.report(row, column);
+    first?.setAttribute("aria-valuenow", String(row * columns + column));
+    first?.setAttribute("aria-valuetext", `row ${row}, column ${column}: ${readout.textContent}`);
+  };
+  const under = (event: Event): [number, number] | null => {
+    const cell = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-row]")?.dataset : undefined;
+    return cell === undefined ? null : [Number(cell["row"]), Number(cell["column"])];
+  };
+  blocks.addEventListener("pointerover", (event) => {
+    const cell = under(event);
+    if (cell !== null) light(...cell);
+  });
+  if (events.pick !== undefined) {
+    blocks.classList.add("pickable");
+    blocks.addEventListener("click", (event) => {
+      const cell = under(event);
+      if (cell !== null) events.pick?.(...cell);
+    });
+  }
+  if (first === null) return;
+  for (const [name, value] of Object.entries({ role: "slider", tabindex: "0", "aria-valuemin": "0", "aria-valuemax": String(rows * columns - 1), "aria-valuenow": "0" })) first.setAttribute(name, value);
+  first.addEventListener("focus", () => { light(...at); });
+  first.addEventListener("keydown", (event) => {
+    const move = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] }[event.key];
+    if (move !== undefined) light(clamp(at[0] + (move[0] ?? 0), rows), clamp(at[1] + (move[1] ?? 0), columns));
+    else if (event.key === "Enter" && events.pick !== undefined) events.pick(...at);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+}
+
+const clamp = (value: number, size: number): number => Math.min(Math.max(value, 0), size - 1);

@@ -1,19 +1,42 @@
-/** What a network answers, as bars; and in plain words what the answer is worth. */
+/** What a network answers, as bars; what the answer is worth; and for a class under the pointer, what speaks for it. */
 
 import { button, h } from "../dom";
+import type { Api } from "../data/api";
+import { scoreUnit, scoringLayer } from "../data/lineage";
 import { count, large, percent } from "../data/number";
-import type { ModelDetail, Run, WeightsInfo } from "../data/wire";
+import type { ModelDetail, Prediction, Run, WeightsInfo } from "../data/wire";
+import { Latest } from "../input/latest";
+import { currentTheme } from "../theme";
+import { evidenceView } from "./evidence";
+import type { Walk } from "./relations";
 
 /** Up to this many classes are named one by one. */
 const NAMED = 20;
 
+/** The pointer rests this long, in ms, before the evidence is asked for. */
+const REST = 140;
+
 export class Predictions {
   readonly element = h("section", { class: "answer" });
+  private readonly evidence = h("div", { class: "evidence-place", "aria-live": "polite" });
+  private readonly asked = new Latest<() => Promise<void>>((work) => work());
+  private readonly api: Api;
+  private readonly walk: Walk;
+  private waiting = 0;
+  private run: Run | null = null;
+
+  constructor(api: Api, walk: Walk) {
+    this.api = api;
+    this.walk = walk;
+  }
 
   show(model: ModelDetail, weights: WeightsInfo, run: Run | null): void {
     const trained = weights.trained;
     const heading = h("h2", {}, trained ? "Prediction" : "Output, not a prediction");
     const answer = h("div", { class: "predictions" }, heading);
+    this.run = run;
+    window.clearTimeout(this.waiting);
+    this.evidence.replaceChildren();
     this.element.replaceChildren(aboutModel(model), answer);
     this.element.dataset["trained"] = String(trained);
     if (run === null) {
@@ -22,19 +45,46 @@ export class Predictions {
       return;
     }
     if (!trained) answer.append(h("p", { class: "note warning" }, "This network has not been trained. Its weights are random numbers, so these bars say nothing about the picture; the maps and the arithmetic are real."));
-    const rows = run.predictions.map(({ label, probability, index }, rank) => {
-      const bar = h("span", { class: "bar-fill" });
-      bar.style.width = `${Math.max(probability * 100, 0.3)}%`;
-      return h("li", { "data-label": label, "data-probability": probability, "data-index": index, class: rank === 0 && trained ? "first" : "" },
-        h("span", { class: "label" }, label), h("span", { class: "bar-track" }, bar), h("span", { class: "share" }, percent(probability)));
-    });
-    answer.append(h("ol", { class: trained ? "bars" : "bars untrained", "aria-label": heading.textContent }, ...rows));
+    const list = h("ol", { class: trained ? "bars" : "bars untrained", "aria-label": heading.textContent }, ...run.predictions.map((one, rank) => this.row(model, run, one, rank === 0 && trained)));
+    answer.append(list, this.evidence);
     if (run.unfamiliar) answer.append(unfamiliarNote(model, weights, run));
     answer.append(aboutClasses(model, weights));
+    if (scoringLayer(model.layers) !== undefined) this.evidence.append(h("p", { class: "note dim" }, "Point at a class to see what speaks for it."));
     const accuracy = weights.accuracy;
     if (accuracy !== null) answer.append(h("p", { class: "note" }, `Measured: ${(accuracy.top1 * 100).toFixed(2)} % of ${count(accuracy.images)} images of ${accuracy.dataset} right at the first guess.`));
     const total = run.elapsed_ms["total"];
     if (total !== undefined) answer.append(h("p", { class: "note dim" }, `Computed in ${total.toFixed(1)} ms.`));
+  }
+
+  private row(model: ModelDetail, run: Run, prediction: Prediction, first: boolean): HTMLElement {
+    const { label, probability, index } = prediction;
+    const bar = h("span", { class: "bar-fill" });
+    bar.style.width = `${Math.max(probability * 100, 0.3)}%`;
+    const row = h("button", { type: "button", class: "bar-row", "aria-pressed": "false" }, h("span", { class: "label" }, label), h("span", { class: "bar-track" }, bar), h("span", { class: "share" }, percent(probability)));
+    const ask = (after: number): void => {
+      window.clearTimeout(this.waiting);
+      this.waiting = window.setTimeout(() => { this.asked.push(() => this.explain(model, run, prediction, row)); }, after);
+    };
+    row.addEventListener("pointerenter", (event) => { if (event.pointerType === "mouse") ask(REST); });
+    row.addEventListener("pointerleave", () => { window.clearTimeout(this.waiting); });
+    row.addEventListener("focus", () => { ask(REST); });
+    row.addEventListener("click", () => { ask(0); });
+    return h("li", { "data-label": label, "data-probability": probability, "data-index": index, class: first ? "first" : "" }, row);
+  }
+
+  private async explain(model: ModelDetail, run: Run, prediction: Prediction, row: HTMLElement): Promise<void> {
+    const layer = scoringLayer(model.layers);
+    if (layer === undefined || run !== this.run) return;
+    let shown: HTMLElement;
+    try {
+      const explanation = await this.api.explanation(run.id, layer.name, scoreUnit(layer, prediction.index));
+      shown = evidenceView(prediction.label, explanation, { layers: model.layers, theme: currentTheme(), walk: this.walk });
+    } catch (error) {
+      shown = h("p", { class: "note" }, error instanceof Error ? error.message : String(error));
+    }
+    if (run !== this.run) return;
+    for (const other of this.element.querySelectorAll(".bar-row")) other.setAttribute("aria-pressed", String(other === row));
+    this.evidence.replaceChildren(shown);
   }
 }
 

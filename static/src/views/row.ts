@@ -15,6 +15,7 @@ import { layerCounts, layerWords } from "./words";
 export interface RowLook {
   scale: Scale;
   theme: Theme;
+  gamma?: number;
   strongestFirst: boolean;
 }
 
@@ -97,7 +98,7 @@ export class Row {
     if (!this.visible || !this.dirty || this.maps === null || this.grid === null) return;
     this.dirty = false;
     const { maps, look } = this;
-    drawTiles(this.canvas, maps, this.grid, this.order, { scale: look.scale, lut: lutFor(look.scale, look.theme) });
+    drawTiles(this.canvas, maps, this.grid, this.order, { scale: look.scale, lut: lutFor(look.scale, look.theme, look.gamma) });
     const [from, to] = rangeFor(look.scale, maps.low, maps.high, maps.low, maps.high);
     const each = look.scale === "map" && maps.channels > 1 ? [h("span", { class: "dim" }, "each map from its own minimum to its own maximum")] : [];
     this.legend.replaceChildren(legendView(look, from, to, 150), ...each);

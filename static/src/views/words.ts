@@ -1,6 +1,7 @@
 /** Every operator in its own words: what a layer is, and how one of its numbers comes about. Text only. */
 
-import { count } from "../data/number";
+import { shortcutOf } from "../data/lineage";
+import { count, figure } from "../data/number";
 import type { Explanation, Layer } from "../data/wire";
 
 const NAMES: Record<string, string> = {
@@ -59,34 +60,43 @@ export function layerCounts(layer: Layer): string {
 }
 
 /** How this one number came about, in a sentence or two. */
-export function unitWords(explanation: Explanation): string {
+export function unitWords(explanation: Explanation, layers: readonly Layer[] = []): string {
+  const layer = layers.find((one) => one.name === explanation.layer);
   const sources = explanation.sources.length;
   const cells = explanation.sources.reduce((sum, source) => sum + source.values.flat().length, 0);
   switch (explanation.op) {
-    case "conv":
-      return `Each of ${count(sources)} input ${sources === 1 ? "map" : "maps"} is multiplied, cell by cell, with a kernel of its own; the ${count(cells)} products and the bias add up. Cells in the padding are 0.`;
+    case "conv": {
+      const groups = layer?.groups ?? 1;
+      const total = layers.find((one) => one.name === explanation.sources[0]?.layer)?.shape[0] ?? sources;
+      const part = sources < total ? (layer?.table ? ` (out of ${count(total)}; the connection table joins it to these)` : groups > 1 ? ` (out of ${count(total)}; the layer works in ${groups} groups, and this map belongs to one)` : "") : "";
+      return `${sources === 1 ? "The one input map" : `Each of ${count(sources)} input maps`}${part} is multiplied, cell by cell, with ${sources === 1 ? "the" : "a"} kernel${sources === 1 ? "" : " of its own"}; the ${count(cells)} products and the bias add up. Cells in the padding are 0.`;
+    }
     case "full":
       return `All ${count(cells)} numbers of the layer below, each times a weight of its own, add up with the bias.`;
     case "subsampling":
-      return "The cells of the window add up, are multiplied with one trainable coefficient a map, and a trainable bias is added.";
+      return `The ${count(cells)} cells of the window add up, are multiplied with the map's one trainable coefficient (${figure(explanation.sources[0]?.weights?.[0]?.[0] ?? 0)}), and a trainable bias is added.`;
     case "max_pool":
-      return "The largest cell of the window wins (framed) and is passed on; the others are dropped. Cells outside the map are left out.";
+      return `The largest of the window's ${count(cells)} cells wins (framed) and is passed on; the others are dropped. Cells outside the map are left out.`;
     case "average_pool":
     case "global_average_pool":
-      return `The mean of ${count(cells)} cells.`;
+      return `The mean of ${count(cells)} cells: one number stands for the whole ${explanation.op === "average_pool" ? "window" : "map"}.`;
     case "lrn":
-      return `The value is divided by a term that grows with the squares of the ${count(sources)} neighbouring maps at the same place: value / (${explanation.bias ?? 1} + ${explanation.alpha ?? "α"}/${explanation.size ?? "n"} · Σ squares)^${explanation.beta ?? "β"}.`;
+      return `The value is divided by a term that grows with the squares of the ${count(sources)} neighbouring maps at the same place: a strong neighbour dampens it. Value / (${figure(explanation.bias ?? 1)} + ${figure(explanation.alpha ?? 0)}/${explanation.size ?? 1} · Σ squares)^${figure(explanation.beta ?? 0)}; the own map is marked.`;
     case "relu":
-      return "What is negative becomes 0; the rest passes unchanged.";
+      return explanation.value > 0 ? "The number below is above 0, so it passes unchanged." : "The number below is not above 0, so this unit is silent: 0 is passed on.";
     case "tanh":
     case "sigmoid":
       return `${ACTIVATIONS[explanation.op] ?? ""} of the one number below.`;
-    case "add":
-      return "The numbers at the same place of the joined layers add up: what the shortcut carries, and what the block has changed.";
+    case "add": {
+      const shortcut = layer === undefined ? undefined : shortcutOf(layer, layers);
+      if (shortcut === undefined) return "The numbers at the same place of the joined layers add up.";
+      const own = explanation.sources.find((source) => source.layer !== shortcut)?.layer ?? "the block";
+      return `Two numbers at the same place add up: what the shortcut carries past the block (${shortcut}), and what the block changes about it (${own}).`;
+    }
     case "concat":
-      return "Passed on unchanged: a concatenation only lays maps side by side. This map comes from:";
+      return "Passed on unchanged: a concatenation only lays maps side by side.";
     case "rbf":
-      return "The squared distance between the layer below and the unit's fixed code, drawn here as a picture: the smaller, the better the match.";
+      return `The squared distance between the ${count(cells)} numbers of the layer below and the unit's fixed code: the smaller, the better the match. Here both are drawn as pictures.`;
     case "softmax":
       return "e to the power of this unit's logit, divided by the sum over all logits, so that all units sum to 1.";
     case "input":

@@ -1,0 +1,159 @@
+/** Drawing the plates with WebGL, a frame when one is asked for and none at rest. */
+
+import { DataTexture, LinearFilter, NearestFilter, NoColorSpace, PerspectiveCamera, RGBAFormat, Scene, Texture, Vector3, WebGLRenderer } from "three";
+import type { Maps } from "../data/maps";
+import { lutFor, type Scale, type Theme } from "../draw/colour";
+import type { Camera } from "../layout/camera";
+import type { Plate } from "../layout/plates";
+import { Slab, type Tint } from "./slab";
+
+/** Frames that took longer than this while something moved are followed by coarser ones, in milliseconds. */
+const SLOW = 45;
+const COARSEST = 0.5;
+
+export class Canvas {
+  readonly element: HTMLCanvasElement;
+  readonly slabs = new Map<string, Slab>();
+  private readonly renderer: WebGLRenderer;
+  private readonly scene = new Scene();
+  private readonly eye = new PerspectiveCamera();
+  private readonly lut: DataTexture;
+  private readonly pictures = new Map<Slab, Texture>();
+  private tints: Tint;
+  private compiled = false;
+  private detail = 1; // share of the screen's resolution
+  private width = 1;
+  private height = 1;
+
+  /** `ready` is called when frames can be drawn. Throws where the browser gives no WebGL. */
+  constructor(element: HTMLCanvasElement, theme: Theme, ready: () => void) {
+    this.element = element;
+    this.renderer = new WebGLRenderer({ canvas: element, alpha: true, antialias: false, depth: false, stencil: false, powerPreference: "high-performance" });
+    this.renderer.setClearColor(0, 0);
+    this.renderer.sortObjects = true;
+    this.eye.matrixAutoUpdate = false;
+    this.eye.matrixWorldAutoUpdate = false;
+    this.lut = new DataTexture(new Uint8Array(1024), 256, 1, RGBAFormat);
+    Object.assign(this.lut, { minFilter: NearestFilter, magFilter: NearestFilter, colorSpace: NoColorSpace });
+    this.tints = tintFor(theme);
+    this.setLut("signed", theme);
+    this.warm(ready);
+  }
+
+  /** Compiles the shader beside the page's own work; nothing is drawn until it is there. */
+  private warm(ready: () => void): void {
+    const sample = new Scene().add(new Slab(this.lut, this.tints).mesh);
+    void this.renderer.compileAsync(sample, this.eye).then(() => {
+      this.compiled = true;
+      ready();
+    });
+  }
+
+  get drawCalls(): number {
+    return this.renderer.info.render.calls;
+  }
+
+  /** A plate for each name; earlier ones go. */
+  stock(names: readonly string[]): void {
+    for (const slab of this.slabs.values()) {
+      this.scene.remove(slab.mesh);
+      this.pictures.get(slab)?.dispose();
+      slab.dispose();
+    }
+    this.pictures.clear();
+    this.slabs.clear();
+    for (const name of names) {
+      const slab = new Slab(this.lut, this.tints);
+      this.slabs.set(name, slab);
+      this.scene.add(slab.mesh);
+    }
+  }
+
+  /** Stands the plates where they are now; a slab without a plate is not drawn. */
+  place(plates: readonly Plate[]): void {
+    const standing = new Set<string>();
+    for (const plate of plates) {
+      standing.add(plate.name);
+      this.slabs.get(plate.name)?.place(plate);
+    }
+    for (const [name, slab] of this.slabs) slab.mesh.visible = standing.has(name);
+  }
+
+  paint(name: string, maps: Maps | null, order: readonly number[]): void {
+    this.slabs.get(name)?.paint(maps, order);
+  }
+
+  /** Shows an image on a plate in its own colours. */
+  picture(name: string, image: ImageBitmap): void {
+    const slab = this.slabs.get(name);
+    if (slab === undefined) return;
+    this.pictures.get(slab)?.dispose();
+    const texture = new Texture(image);
+    Object.assign(texture, { minFilter: LinearFilter, magFilter: LinearFilter, generateMipmaps: false, flipY: false, colorSpace: NoColorSpace, needsUpdate: true });
+    this.pictures.set(slab, texture);
+    slab.picture(texture, image.width, image.height);
+  }
+
+  setLook(scale: Scale, gamma: number, theme: Theme): void {
+    this.tints = tintFor(theme);
+    this.setLut(scale, theme);
+    for (const slab of this.slabs.values()) {
+      slab.tint(this.tints);
+      if (!this.pictures.has(slab)) slab.look(scale, gamma);
+    }
+  }
+
+  resize(width: number, height: number): void {
+    if (width === this.width && height === this.height) return;
+    [this.width, this.height] = [width, height];
+    this.renderer.setDrawingBufferSize(width, height, Math.min(window.devicePixelRatio, 2));
+    this.setDetail(this.detail);
+  }
+
+  /** Draws one frame; `hasty`: as coarsely as it takes to follow the hand. */
+  draw(camera: Camera, hasty: boolean, lastFrame: number): void {
+    if (!this.compiled) return;
+    const detail = !hasty ? 1 : lastFrame > SLOW ? Math.max(this.detail * 0.7, COARSEST) : this.detail;
+    if (detail !== this.detail) this.setDetail(detail);
+    this.aim(camera);
+    this.renderer.render(this.scene, this.eye);
+  }
+
+  /** Draws into a corner of the canvas, enlarged by the browser: another size of the canvas itself would take longer. */
+  private setDetail(detail: number): void {
+    this.detail = detail;
+    this.renderer.setViewport(0, 0, this.width * detail, this.height * detail);
+    this.element.style.transform = detail === 1 ? "" : `scale(${1 / detail})`;
+  }
+
+  /** Whether frames show anything yet. */
+  get ready(): boolean {
+    return this.compiled;
+  }
+
+  /** Basis and projection as the pure camera has them, its centre moved to what the panels leave free. */
+  private aim(camera: Camera): void {
+    const { right, up, back, eye, frame, lens, distance } = camera;
+    this.eye.matrixWorld.set(right[0], up[0], back[0], eye[0], right[1], up[1], back[1], eye[1], right[2], up[2], back[2], eye[2], 0, 0, 0, 1);
+    this.eye.matrixWorldInverse.copy(this.eye.matrixWorld).invert();
+    const near = distance * 0.01;
+    const half = near * lens;
+    const wide = (half * frame.width) / frame.height;
+    const x = 1 - (2 * camera.centre[0]) / frame.width;
+    const y = (2 * camera.centre[1]) / frame.height - 1;
+    this.eye.projectionMatrix.makePerspective(wide * (x - 1), wide * (x + 1), half * (y + 1), half * (y - 1), near, distance * 40 + 4000);
+    this.eye.projectionMatrixInverse.copy(this.eye.projectionMatrix).invert();
+  }
+
+  private setLut(scale: Scale, theme: Theme): void {
+    (this.lut.image.data as Uint8Array).set(new Uint8Array(lutFor(scale, theme).buffer));
+    this.lut.needsUpdate = true;
+  }
+}
+
+/** Colours of the ground between the maps: lighter than the window's ground, so that dark maps stand out. */
+function tintFor(theme: Theme): Tint {
+  return theme === "dark"
+    ? { slab: new Vector3(0.2, 0.255, 0.315), frame: new Vector3(0.42, 0.51, 0.6), slabAlpha: 0.42 }
+    : { slab: new Vector3(0.78, 0.82, 0.86), frame: new Vector3(0.5, 0.57, 0.64), slabAlpha: 0.55 };
+}
