@@ -8,13 +8,14 @@ import { tileFor } from "./data/maps";
 import { Tensors } from "./data/tensors";
 import type { Model, ModelDetail, Run, WeightsInfo } from "./data/wire";
 import type { Scale, Theme } from "./draw/colour";
-import { byId, calm } from "./dom";
+import { byId } from "./dom";
 import { Guide } from "./guide";
 import type { Stroke } from "./input/drawing";
 import { inkPicture } from "./input/ink";
 import { Latest } from "./input/latest";
 import { samplePicture } from "./input/picture";
 import { firstSample, sampleNamed, type Sample } from "./input/samples";
+import { Settled } from "./input/settled";
 import type { Stage } from "./scene/stage";
 import { currentTheme } from "./theme";
 import { canRun } from "./data/weights";
@@ -22,6 +23,7 @@ import { InputPanel } from "./views/input";
 import { Inspector } from "./views/inspector";
 import { LayerList } from "./views/layers";
 import { Looks } from "./views/looks";
+import { note, say } from "./views/notices";
 import { Picker } from "./views/picker";
 import { Predictions } from "./views/predictions";
 import { SceneView, type View } from "./views/scene";
@@ -44,6 +46,8 @@ export class Page {
   private readonly loader: Loader;
   private readonly scene: SceneView;
   private readonly runner = new Latest<Input>((input) => this.perform(input));
+  private readonly link = new Settled(120, () => { history.replaceState(null, "", writePlace(this.place)); });
+  private readonly seen = new Settled(150, () => { this.input.showSeen(this.run === null ? null : this.api.inputUrl(this.run.id)); });
   private model: ModelDetail | null = null;
   private weights: WeightsInfo | null = null;
   private current: Input | null = null;
@@ -61,7 +65,7 @@ export class Page {
     this.input = new InputPanel(limits, {
       drawn: (strokes) => { this.drawn(strokes); },
       photo: (file) => { this.photo(file); },
-      refused: (problem) => { this.say(problem); },
+      refused: (problem) => { say(problem); },
       sample: (sample) => { this.sample(sample); },
     });
     const select = (layer: string, unit: number[]): void => { this.select(layer, unit); };
@@ -109,7 +113,7 @@ export class Page {
     if (this.place.run !== undefined) this.current = { run: this.place.run };
     const pose = readPose(this.place.camera);
     this.setView(this.place.view === "list" || this.stage === null ? "list" : pose?.flat === true || this.place.view === "flat" ? "flat" : "scene");
-    if (this.stage === null) this.note("This browser gives no WebGL, which the scene is drawn with: the same maps are listed flat.");
+    if (this.stage === null) note("This browser gives no WebGL, which the scene is drawn with: the same maps are listed flat.");
     await this.choose(model.id, this.place.weights ?? model.default_weights, pose);
   }
 
@@ -197,18 +201,18 @@ export class Page {
       this.layers.show(model);
       this.layers.setLook(this.look);
       this.scene.show(model);
-      void this.guide.show(model).catch((error: unknown) => { this.say(error); });
+      void this.guide.show(model).catch((error: unknown) => { say(error); });
       this.scene.setRun(model, weights, null);
       if (pose !== null) this.stage?.setPose(pose, false);
       this.predictions.show(model, weights, null);
-      this.say(null);
+      say(null);
       if (!canRun(weights)) {
         this.writeLink(); // a structure, or not fetched yet: there is nothing to run
         return;
       }
       await this.begin(model);
     } catch (error) {
-      this.say(error);
+      say(error);
     }
   }
 
@@ -278,13 +282,13 @@ export class Page {
       this.setRun(run);
       const picture = model.input.channels === 1 ? Promise.resolve() : this.scene.setPicture(this.api.inputUrl(run.id));
       await Promise.all([this.loader.load(run, this.scene.theatre?.inView() ?? model.layers), picture]);
-      await this.scene.theatre?.painted();
-      document.body.dataset["painted"] = run.id;
+      const painted = this.scene.theatre?.painted() ?? Promise.resolve();
+      void painted.then(() => { document.body.dataset["painted"] = run.id; });
       this.showLegend(undefined);
       if (this.stage === null || this.place.view === "list") this.refine();
-      this.say(null);
+      say(null);
     } catch (error) {
-      if (model === this.model) this.say(error);
+      if (model === this.model) say(error);
       if (error instanceof Problem && error.status === 0) void this.recover(input);
     } finally {
       document.body.dataset["busy"] = "false";
@@ -301,7 +305,7 @@ export class Page {
     this.run = run;
     if (run === null) for (const layer of this.model?.layers ?? []) this.layers.setMaps(layer.name, null);
     document.body.dataset["run"] = run?.id ?? "";
-    this.input.showSeen(run === null ? null : this.api.inputUrl(run.id));
+    this.seen.ask();
     if (run === null || this.model === null || this.weights === null) return;
     if (this.place.sample === undefined) this.place.run = run.id;
     this.scene.setRun(this.model, this.weights, run);
@@ -379,21 +383,6 @@ export class Page {
   }
 
   private writeLink(): void {
-    history.replaceState(null, "", writePlace(this.place));
-  }
-
-  /** Says something that is no mistake of anybody's. */
-  private note(text: string): void {
-    const place = byId("notice");
-    place.hidden = false;
-    place.textContent = text;
-  }
-
-  /** Shows what went wrong, or takes it away. */
-  private say(error: unknown): void {
-    const alert = byId("alert");
-    alert.hidden = error === null;
-    alert.textContent = error === null ? "" : error instanceof Error ? error.message : "Something went wrong on this page. Reload it and try again.";
-    if (error !== null && !calm()) alert.animate([{ opacity: 0 }, { opacity: 1 }], 250);
+    this.link.ask();
   }
 }

@@ -1,0 +1,18 @@
+/** Sentences at the top of the page: what went wrong, and what is worth knowing though nobody made a mistake. */
+
+import { byId, calm } from "../dom";
+
+/** Shows what went wrong, or takes it away (null). */
+export function say(error: unknown): void {
+  const alert = byId("alert");
+  alert.hidden = error === null;
+  alert.textContent = error === null ? "" : error instanceof Error ? error.message : "Something went wrong on this page. Reload it and try again.";
+  if (error !== null && !calm()) alert.animate([{ opacity: 0 }, { opacity: 1 }], 250);
+}
+
+/** Says something that is no mistake of anybody's. */
+export function note(text: string): void {
+  const place = byId("notice");
+  place.hidden = false;
+  place.textContent = text;
+}
