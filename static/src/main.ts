@@ -18,11 +18,13 @@ function listenForKeys(page: Page, help: Help): void {
     else if (event.key === "Escape") page.close();
     else if (event.key === "s") page.nextScale();
     else if (event.key === "t") toggleTheme();
+    else if (event.key === "v") page.toggleFlat();
+    else if (event.key === "l") page.toggleList();
     else if (/^[1-9]$/.test(event.key)) page.chooseAt(Number(event.key) - 1);
     else if (event.key === "/") {
       event.preventDefault();
       page.focusFind();
-    }
+    } else if (!(event.target instanceof HTMLElement && event.target.matches("canvas, [role=slider]")) && page.key(event.key)) event.preventDefault();
   });
 }
 
@@ -35,6 +37,7 @@ async function start(): Promise<void> {
     maxBytes: Number(context["maxBodyBytes"]),
   });
   listenForKeys(page, help);
+  Object.assign(window, { convscope: page }); // for the console and for tests: convscope.stage, convscope.screenOf(...)
   await page.open();
 }
 

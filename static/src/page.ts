@@ -1,28 +1,35 @@
 /** What is shown: the network, its run, the chosen unit. Views report what the reader did; this decides what follows. */
 
 import { Problem, type Api } from "./data/api";
-import { readPlace, writePlace, type Place } from "./data/link";
-import { readOverview, tileFor, type Maps } from "./data/maps";
+import { readPlace, readPose, writePlace, writePose, type Place } from "./data/link";
+import { Loader } from "./data/loader";
+import { tileFor } from "./data/maps";
 import type { Model, ModelDetail, Run, WeightsInfo } from "./data/wire";
-import type { Scale } from "./draw/colour";
+import type { Scale, Theme } from "./draw/colour";
 import { byId, calm } from "./dom";
 import type { Stroke } from "./input/drawing";
 import { inkPicture, pictureOf } from "./input/ink";
 import { Latest } from "./input/latest";
 import { firstSample, sampleNamed, type Sample } from "./input/samples";
 import { paintScene } from "./input/scenes";
+import type { Stage } from "./scene/stage";
 import { currentTheme } from "./theme";
 import { canRun } from "./data/weights";
 import { InputPanel } from "./views/input";
 import { Inspector } from "./views/inspector";
 import { LayerList } from "./views/layers";
+import { Looks } from "./views/looks";
 import { Picker } from "./views/picker";
 import { Predictions } from "./views/predictions";
+import { SceneView, type View } from "./views/scene";
 
 const SCALES: readonly Scale[] = ["signed", "layer", "map"];
 
 /** A picture to run, or a run that the server has already. */
 type Input = { picture: () => Promise<Blob> } | { run: string };
+
+/** How long until a server that did not answer is asked again, in milliseconds. */
+const AGAIN = 2000;
 
 export class Page {
   private readonly api: Api;
@@ -32,6 +39,9 @@ export class Page {
   private readonly predictions = new Predictions();
   private readonly layers: LayerList;
   private readonly inspector: Inspector;
+  private readonly looks: Looks;
+  private readonly loader: Loader;
+  private readonly scene: SceneView;
   private readonly runner = new Latest<Input>((input) => this.perform(input));
   private readonly maxBytes: number;
   private model: ModelDetail | null = null;
@@ -55,14 +65,32 @@ export class Page {
       sample: (sample) => { this.sample(sample); },
     });
     const select = (layer: string, unit: number[]): void => { this.select(layer, unit); };
-    this.layers = new LayerList(byId("layers"), { select, look: (scale, strongestFirst) => { this.setLook(scale, strongestFirst); } });
+    this.layers = new LayerList(byId("layers"), { select });
     this.inspector = new Inspector(byId("inspector"), api, { select, close: () => { this.close(); } });
-    byId("side").append(this.picker.element, this.input.element);
-    byId("layers").prepend(this.predictions.element);
+    this.looks = new Looks((scale, strongestFirst) => { this.setLook(scale, strongestFirst); });
+    byId("networks").append(this.picker.networks);
+    byId("side").append(this.input.element, this.predictions.element, this.picker.weights);
+    byId("strip").append(this.looks.element);
+    this.scene = new SceneView(api, this.look, {
+      select,
+      empty: () => { if (this.place.layer !== undefined) this.close(); },
+      rested: () => { this.rested(); },
+      hovered: (layer) => { this.showLegend(layer); },
+      view: (view) => { this.setView(view); },
+    });
+    this.loader = new Loader(api, (name, maps) => {
+      this.layers.setMaps(name, maps);
+      this.scene.setMaps(name, maps);
+    });
     document.addEventListener("themechange", () => {
       this.input.pad.paint();
       this.setLook(this.scale, this.strongestFirst);
     });
+  }
+
+  /** The scene, for tours and the like; null where the browser gives no WebGL. */
+  get stage(): Stage | null {
+    return this.scene.theatre;
   }
 
   /** Opens what the link names, or else the first trained network of one channel with a digit that draws itself. */
@@ -72,7 +100,34 @@ export class Page {
     const model = this.models.find((one) => one.id === this.place.model) ?? first;
     if (model === undefined) throw new Problem(0, "", "This server serves no network.");
     if (this.place.run !== undefined) this.current = { run: this.place.run };
-    await this.choose(model.id, this.place.weights ?? model.default_weights);
+    const pose = readPose(this.place.camera);
+    this.setView(this.place.view === "list" || this.stage === null ? "list" : pose?.flat === true || this.place.view === "flat" ? "flat" : "scene");
+    if (this.stage === null) this.note("This browser gives no WebGL, which the scene is drawn with: the same maps are listed flat.");
+    await this.choose(model.id, this.place.weights ?? model.default_weights, pose);
+  }
+
+  setView(view: View): void {
+    this.place.view = view;
+    if (view === "scene") delete this.place.view;
+    this.scene.setView(view);
+    this.writeLink();
+    if (view === "list") this.refine();
+  }
+
+  /** What a single key means to the scene; false where nothing. */
+  key(key: string): boolean {
+    const { theatre } = this.scene;
+    if (theatre === null || this.place.view === "list") return false;
+    switch (key) {
+      case "o": theatre.overview(); return true;
+      case "f": return this.scene.toggle("fold");
+      case "h": return this.scene.toggle("hide");
+      case "[": this.scene.step(-1); return true;
+      case "]": this.scene.step(1); return true;
+      case "p": void this.scene.save(); return true;
+      case "Enter": return this.enter();
+      default: return theatre.key(key);
+    }
   }
 
   /** The network at that place of the list. */
@@ -86,7 +141,21 @@ export class Page {
   }
 
   focusFind(): void {
-    this.layers.focusFind();
+    if (this.place.view === "list") this.layers.focusFind();
+    else this.scene.focusFind();
+  }
+
+  /** Where a unit is seen on the screen, in CSS pixels; null where it is not. */
+  screenOf(layer: string, unit: readonly number[]): { x: number; y: number } | null {
+    return this.scene.theatre?.screenOf(layer, unit) ?? null;
+  }
+
+  toggleFlat(): void {
+    if (this.stage !== null) this.setView(this.place.view === "flat" ? "scene" : "flat");
+  }
+
+  toggleList(): void {
+    if (this.stage !== null) this.setView(this.place.view === "list" ? "scene" : "list");
   }
 
   close(): void {
@@ -96,11 +165,12 @@ export class Page {
     delete this.place.layer;
     delete this.place.unit;
     this.layers.mark(undefined, null);
+    this.scene.choose(undefined, []);
     this.writeLink();
     if (layer !== undefined) byId("layers").querySelector<HTMLElement>(`[data-layer="${CSS.escape(layer)}"] canvas`)?.focus({ preventScroll: true });
   }
 
-  private async choose(id: string, weightsId: string): Promise<void> {
+  private async choose(id: string, weightsId: string, pose: ReturnType<typeof readPose> = null): Promise<void> {
     try {
       const model = await this.api.model(id, weightsId);
       const weights = model.weights.find((one) => one.id === weightsId);
@@ -109,11 +179,15 @@ export class Page {
       this.model = model;
       this.weights = weights;
       Object.assign(this.place, { model: id, weights: weightsId });
-      this.setRun(null, null);
+      this.loader.forget();
+      this.setRun(null);
       this.picker.show(model, weights);
       this.input.fit(model.input.channels);
       this.layers.show(model);
-      this.layers.setLook({ scale: this.scale, theme: currentTheme(), strongestFirst: this.strongestFirst });
+      this.layers.setLook(this.look);
+      this.scene.show(model);
+      this.scene.setRun(model, weights, null);
+      if (pose !== null) this.stage?.setPose(pose, false);
       this.predictions.show(model, weights, null);
       this.say(null);
       if (!canRun(weights)) {
@@ -186,31 +260,47 @@ export class Page {
     if (this.weights !== null && canRun(this.weights)) this.runner.push(input);
   }
 
-  /** One run: the answer first, then all maps in one piece. */
+  /** One run: the answer first, then the maps layer by layer, those in view first. */
   private async perform(input: Input): Promise<void> {
     const { model, weights } = this;
     if (model === null || weights === null) return;
     document.body.dataset["busy"] = "true";
     try {
       const run = "run" in input ? await this.api.run(input.run) : await this.api.createRun(model.id, weights.id, await input.picture());
-      const overview = readOverview(await this.api.overview(run.id, tileFor(model.layers)), model.layers);
-      if (model === this.model) this.setRun(run, overview); // else the reader has gone on to another network
+      if (model !== this.model) return; // the reader has gone on to another network
+      this.setRun(run);
+      const picture = model.input.channels === 1 ? Promise.resolve() : this.scene.setPicture(this.api.inputUrl(run.id));
+      await Promise.all([this.loader.load(run, this.scene.theatre?.inView() ?? model.layers), picture]);
+      await this.scene.theatre?.painted();
+      document.body.dataset["painted"] = run.id;
+      this.showLegend(undefined);
+      if (this.stage === null || this.place.view === "list") this.refine();
       this.say(null);
     } catch (error) {
       if (model === this.model) this.say(error);
+      if (error instanceof Problem && error.status === 0) void this.recover(input);
     } finally {
       document.body.dataset["busy"] = "false";
     }
   }
 
-  private setRun(run: Run | null, overview: ReadonlyMap<string, Maps> | null): void {
+  /** Waits for a server that has gone, and runs the input when it is back. */
+  private async recover(input: Input): Promise<void> {
+    document.body.dataset["server"] = "gone";
+    while (!(await this.api.alive())) await new Promise((resolve) => { setTimeout(resolve, AGAIN); });
+    document.body.dataset["server"] = "back";
+    if (this.current === input) this.start(input); // else the reader has made a newer one meanwhile
+  }
+
+  private setRun(run: Run | null): void {
     this.run = run;
     this.inspector.forget();
-    this.layers.setMaps(overview);
+    if (run === null) for (const layer of this.model?.layers ?? []) this.layers.setMaps(layer.name, null);
     document.body.dataset["run"] = run?.id ?? "";
     this.input.showSeen(run === null ? null : this.api.inputUrl(run.id));
     if (run === null || this.model === null || this.weights === null) return;
     if (this.place.sample === undefined) this.place.run = run.id;
+    this.scene.setRun(this.model, this.weights, run);
     this.predictions.show(this.model, this.weights, run);
     const [top] = run.predictions;
     byId("status").textContent = this.weights.trained && top !== undefined ? `${this.model.title}: ${top.label}` : `${this.model.title}: maps are drawn`;
@@ -226,8 +316,9 @@ export class Page {
     const moved = this.place.layer !== name;
     Object.assign(this.place, { layer: name, unit });
     document.body.classList.add("inspecting");
-    this.inspector.show(model, run, layer, unit, { scale: this.scale, theme: currentTheme() });
+    this.inspector.show(model, run, layer, unit, this.look);
     this.layers.mark(name, unit[0] ?? 0);
+    this.scene.choose(layer, unit);
     if (!reader ? opening : moved && !opening) this.layers.reveal(name);
     this.writeLink();
   }
@@ -237,14 +328,59 @@ export class Page {
     this.strongestFirst = strongestFirst;
     if (scale === "signed") delete this.place.scale;
     else this.place.scale = scale;
-    this.layers.setLook({ scale, theme: currentTheme(), strongestFirst });
+    this.layers.setLook(this.look);
+    this.scene.theatre?.setLook(this.look);
+    this.showLegend(undefined);
     if (this.place.layer !== undefined) this.select(this.place.layer, this.place.unit ?? [0], false);
     else this.layers.mark(undefined, null);
     this.writeLink();
   }
 
+  private get look(): { scale: Scale; theme: Theme; strongestFirst: boolean; gamma: number } {
+    return { scale: this.scale, theme: currentTheme(), strongestFirst: this.strongestFirst, gamma: 1 };
+  }
+
+  /** The legend of the hovered layer, or else of the one in the panel, or of the first that computes something. */
+  private showLegend(hovered: string | undefined): void {
+    const name = hovered ?? this.place.layer ?? this.model?.layers[1]?.name;
+    this.looks.show(this.look, name, name === undefined ? undefined : this.loader.maps.get(name));
+  }
+
+  /** Opens the layer that was flown to, at its first map. */
+  private enter(): boolean {
+    const layer = this.model?.layers.find((one) => one.name === byId("scene").dataset["at"]);
+    if (layer === undefined || document.activeElement?.matches("button, a, summary") === true) return false;
+    this.select(layer.name, [0]);
+    return true;
+  }
+
+  /** The camera stands still: the link says where, and what is in view becomes finer. */
+  private rested(): void {
+    const { theatre } = this.scene;
+    if (theatre === null) return;
+    if (theatre.whole) delete this.place.camera;
+    else this.place.camera = writePose(theatre.pose());
+    this.writeLink();
+    this.refine();
+  }
+
+  private refine(): void {
+    const { model } = this;
+    if (model === null) return;
+    const listed = this.place.view === "list";
+    const tile = tileFor(model.layers);
+    this.loader.refine(listed ? model.layers.map((layer) => ({ layer, tile })) : this.scene.theatre?.wishes() ?? []);
+  }
+
   private writeLink(): void {
     history.replaceState(null, "", writePlace(this.place));
+  }
+
+  /** Says something that is no mistake of anybody's. */
+  private note(text: string): void {
+    const place = byId("notice");
+    place.hidden = false;
+    place.textContent = text;
   }
 
   /** Shows what went wrong, or takes it away. */

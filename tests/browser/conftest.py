@@ -19,10 +19,12 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),  # WebGL without a graphics card
 ]
 WIDE = (1440, 900)
 NARROW = (390, 844)
 SETTLED = "body[data-busy='false']:not([data-run=''])"
+LIST = "#view=list"  # the layers as a list, instead of the scene
 
 
 @dataclass

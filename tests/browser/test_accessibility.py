@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.places import CHECKOUT
-from tests.browser.conftest import NARROW, WIDE, Open
+from tests.browser.conftest import LIST, NARROW, WIDE, Open
 
 pytestmark = pytest.mark.browser
 
@@ -14,13 +14,18 @@ RULES = "() => axe.run(document, {resultTypes: ['violations']})"
 
 
 @pytest.mark.parametrize(("theme", "size"), [("dark", WIDE), ("light", WIDE), ("dark", NARROW)])
-@pytest.mark.parametrize("path", ["", "about"])
+@pytest.mark.parametrize("path", ["", LIST, "about"])
 def test_no_serious_violation(visit: Open, theme: str, size: tuple[int, int], path: str) -> None:
     if not AXE.exists():
         pytest.skip("axe-core is not installed: run `npm ci` in static/")
-    seen = visit(size=size, theme=theme)
-    if path:
+    seen = visit(path if path.startswith("#") else "", size=size, theme=theme)
+    if path == "about":
         seen.page.goto(f"{seen.url}/{path}")
+    elif path == "":
+        layer = seen.page.locator(".layer[data-op=conv]").first.get_attribute("data-layer")
+        spot = seen.page.evaluate("layer => convscope.screenOf(layer, [0, 0, 0])", layer)
+        seen.page.mouse.click(spot["x"], spot["y"])
+        seen.page.locator(".explanation").wait_for()
     else:
         seen.page.locator(".layer:nth-child(2) .maps canvas").click(position={"x": 10, "y": 10})
         seen.page.locator(".enlarged canvas").click(position={"x": 50, "y": 50})

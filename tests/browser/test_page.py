@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import NARROW, Open, Visit
+from tests.browser.conftest import LIST, NARROW, Open, Visit
 from tests.conftest import MODELS
 
 pytestmark = pytest.mark.browser
@@ -101,7 +101,7 @@ def test_what_is_no_image_is_said(visit: Open) -> None:
 
 
 def test_a_click_enlarges_and_a_pixel_explains(visit: Open, api: httpx.Client) -> None:
-    seen = visit()
+    seen = visit(LIST)
     model = seen.page.locator(".layer-list").get_attribute("data-model")
     layers = api.get(f"/api/v1/models/{model}").json()["layers"]
     layer = next(one for one in layers if one["op"] == "conv" and len(one["shape"]) == 3)["name"]
@@ -146,7 +146,7 @@ def test_one_walks_back_to_the_pixels(visit: Open, api: httpx.Client) -> None:
 
 
 def test_everything_by_keyboard(visit: Open, api: httpx.Client) -> None:
-    seen = visit()
+    seen = visit(LIST)
     keys = seen.page.keyboard
     keys.press("?")
     expect(seen.page.locator("dialog.help")).to_be_visible()
@@ -202,7 +202,7 @@ def test_the_other_pages_come_without_errors(visit: Open, path: str) -> None:
 
 
 def test_nothing_is_wider_than_a_phone(visit: Open) -> None:
-    seen = visit(size=NARROW)
+    seen = visit(LIST, size=NARROW)
     seen.page.locator(".layer:nth-child(2) .maps canvas").click(position={"x": 10, "y": 10})
     seen.page.locator(".enlarged canvas").wait_for()
     sizes = json.loads(str(seen.page.locator("html").evaluate("e => JSON.stringify([e.scrollWidth, e.clientWidth])")))

@@ -42,6 +42,11 @@ export class Api {
     this.root = root;
   }
 
+  /** Whether the server answers at all. */
+  async alive(): Promise<boolean> {
+    return fetch(`${this.root}/healthz`, { cache: "no-store" }).then((answer) => answer.ok, () => false);
+  }
+
   async models(): Promise<Model[]> {
     return (await this.json<{ models: Model[] }>("/models")).models;
   }
@@ -76,8 +81,9 @@ export class Api {
     return this.json(`/runs/${segment(run)}`);
   }
 
-  overview(run: string, tile: number): Promise<ArrayBuffer> {
-    return this.bytes(`/runs/${segment(run)}/overview.safetensors?tile=${tile}`);
+  /** The maps of some layers, at most `tile` pixels a side. */
+  overview(run: string, tile: number, layers: readonly string[]): Promise<ArrayBuffer> {
+    return this.bytes(`/runs/${segment(run)}/overview.safetensors?tile=${tile}&layers=${segment(layers.join(","))}`);
   }
 
   tensor(run: string, layer: string): Promise<ArrayBuffer> {

@@ -1,5 +1,7 @@
 /** The deep link: what is shown, written in the URL's fragment, so that a link shows the same again. */
 
+import type { Pose } from "../scene/stage";
+
 export interface Place {
   model?: string;
   weights?: string;
@@ -8,9 +10,11 @@ export interface Place {
   layer?: string;
   unit?: number[]; // [c, y, x], [c] for a map, or [i] of a vector
   scale?: string;
+  view?: string; // "list" where the layers are listed instead of standing in the scene
+  camera?: string; // the pose, as `writePose` has it; none for the whole network
 }
 
-const NAMES = ["model", "weights", "sample", "run", "layer", "scale"] as const;
+const NAMES = ["model", "weights", "sample", "run", "layer", "scale", "view"] as const;
 
 export function readPlace(fragment: string): Place {
   const query = new URLSearchParams(fragment.replace(/^#/, ""));
@@ -19,13 +23,29 @@ export function readPlace(fragment: string): Place {
     const value = query.get(name);
     if (value !== null && value !== "") place[name] = value;
   }
+  const camera = query.get("camera");
+  if (camera !== null && /^[-\d.,e]+$/.test(camera)) place.camera = camera;
   const unit = query.get("unit");
   if (unit !== null && /^\d+(,\d+)*$/.test(unit)) place.unit = unit.split(",").map(Number);
   return place;
 }
 
+/** `x,y,z,distance,azimuth,elevation,flat`: lengths in scene units, angles in radians. */
+export function writePose(pose: Pose): string {
+  const short = (value: number): string => String(Number(value.toPrecision(6)));
+  return [...pose.target, pose.distance, pose.azimuth, pose.elevation, pose.flat ? 1 : 0].map(short).join(",");
+}
+
+export function readPose(text: string | undefined): Pose | null {
+  const numbers = (text ?? "").split(",").map(Number);
+  const [x, y, z, distance, azimuth, elevation, flat] = numbers;
+  if (numbers.length !== 7 || !numbers.every(Number.isFinite) || x === undefined || y === undefined || z === undefined || distance === undefined || azimuth === undefined || elevation === undefined) return null;
+  return distance > 0 ? { target: [x, y, z], distance, azimuth, elevation, flat: flat === 1 } : null;
+}
+
 export function writePlace(place: Place): string {
   const parts = NAMES.flatMap((name) => (place[name] === undefined ? [] : [`${name}=${encodeURIComponent(place[name])}`]));
+  if (place.camera !== undefined) parts.push(`camera=${place.camera}`); // figures and commas alone
   if (place.unit !== undefined) parts.push(`unit=${place.unit.join(",")}`);
   return `#${parts.join("&")}`;
 }

@@ -3,16 +3,12 @@
 import { button, calm, h } from "../dom";
 import type { Maps } from "../data/maps";
 import type { ModelDetail } from "../data/wire";
-import type { Scale } from "../draw/colour";
 import { railWidth } from "../draw/rail";
 import { layoutRail } from "../layout/rail";
 import { Row, type RowLook } from "./row";
 
-const SCALES: readonly (readonly [Scale, string])[] = [["signed", "Signed, zero in the middle"], ["layer", "Per layer"], ["map", "Per map"]];
-
 export interface LayersEvents {
   select: (layer: string, unit: number[]) => void;
-  look: (scale: Scale, strongestFirst: boolean) => void;
 }
 
 export class LayerList {
@@ -20,7 +16,6 @@ export class LayerList {
   private readonly list = h("div", { class: "layer-list" });
   private readonly names = h("datalist", { id: "layer-names" });
   private readonly find = h("input", { id: "find", type: "search", list: "layer-names", placeholder: "Find a layer", autocomplete: "off", "aria-label": "Find a layer", "aria-keyshortcuts": "/" });
-  private readonly scale = h("select", { id: "scale", "aria-label": "Colour scale" }, ...SCALES.map(([value, label]) => h("option", { value }, label)));
   private readonly events: LayersEvents;
   private readonly seen: IntersectionObserver;
   private lanes = 1;
@@ -28,18 +23,13 @@ export class LayerList {
 
   constructor(place: HTMLElement, events: LayersEvents) {
     this.events = events;
-    const order = h("select", { id: "order", "aria-label": "Order of the maps" }, h("option", { value: "number" }, "By number"), h("option", { value: "strongest" }, "Strongest first"));
-    const changed = (): void => { events.look(this.scale.value as Scale, order.value === "strongest"); };
-    this.scale.addEventListener("change", changed);
-    order.addEventListener("change", changed);
     this.find.addEventListener("change", () => { this.reveal(this.find.value); });
     const fold = button("Fold all", () => {
       this.folded = !this.folded;
       fold.textContent = this.folded ? "Unfold all" : "Fold all";
       for (const row of this.rows.values()) row.fold(this.folded);
     }, { class: "tool" });
-    place.append(h("div", { class: "toolbar" }, this.find, this.names,
-      h("label", {}, h("span", {}, "Colours"), this.scale), h("label", {}, h("span", {}, "Maps"), order), fold), this.list);
+    place.append(h("div", { class: "toolbar" }, this.find, this.names, fold), this.list);
     this.seen = new IntersectionObserver((entries) => {
       for (const entry of entries) {
         const row = this.rows.get(entry.target instanceof HTMLElement ? entry.target.dataset["layer"] ?? "" : "");
@@ -69,12 +59,12 @@ export class LayerList {
     this.measure();
   }
 
-  setMaps(overview: ReadonlyMap<string, Maps> | null): void {
-    for (const [name, row] of this.rows) row.setMaps(overview?.get(name) ?? null);
+  /** The maps of one layer, or none any more. */
+  setMaps(name: string, maps: Maps | null): void {
+    this.rows.get(name)?.setMaps(maps);
   }
 
   setLook(look: RowLook): void {
-    this.scale.value = look.scale;
     for (const row of this.rows.values()) row.setLook(look);
   }
 

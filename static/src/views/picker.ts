@@ -7,9 +7,10 @@ import type { Model, ModelDetail, WeightsInfo } from "../data/wire";
 import { Pulls } from "./pulls";
 
 export class Picker {
-  readonly element: HTMLElement;
-  private readonly networks = h("div", { class: "networks", role: "group", "aria-label": "Networks" });
-  private readonly weights = h("div", { class: "weights" });
+  /** The networks, for the bar. */
+  readonly networks = h("div", { class: "networks", role: "group", "aria-label": "Networks" });
+  /** The weights of the one that is shown. */
+  readonly weights = h("div", { class: "weights" });
   private readonly pulls: Pulls;
   private readonly choose: (model: string, weights: string) => void;
 
@@ -28,7 +29,6 @@ export class Picker {
       choose(model, weights);
       this.weights.scrollIntoView({ block: "nearest" });
     });
-    this.element = h("section", { class: "panel" }, h("h2", {}, "Network"), this.networks, this.weights);
     this.weights.addEventListener("change", (event) => {
       if (event.target instanceof HTMLSelectElement) choose(event.target.dataset["model"] ?? "", event.target.value);
     });
@@ -40,8 +40,7 @@ export class Picker {
       const known = model.weights.find((one) => one.id === model.default_weights);
       const card = h("button", { type: "button", class: "network", "data-model": model.id, "aria-pressed": "false" },
         h("span", { class: "network-title" }, model.title, h("span", { class: "year" }, model.year === null ? "" : ` ${model.year}`)),
-        h("span", { class: known?.trained === true ? "badge trained" : "badge" }, known?.trained === true ? "trained" : "not trained"),
-        h("span", { class: "network-facts" }, `${large(model.parameters)} parameters · ${count(known?.classes ?? 0)} classes`));
+        h("span", { class: known?.trained === true ? "badge trained" : "badge", title: `${large(model.parameters)} parameters · ${count(known?.classes ?? 0)} classes` }, known?.trained === true ? "trained" : "not trained"));
       card.addEventListener("click", () => { this.choose(model.id, model.default_weights); });
       this.networks.append(card);
     }

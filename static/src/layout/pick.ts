@@ -1,0 +1,78 @@
+/** From rays to cells and from cells to points: which number lies under the pointer, and where a number lies. */
+
+import { add, type Ray } from "./camera";
+import type { Plate, Vec } from "./plates";
+
+/** A place on a plate: the tile (slot in drawing order), and row and column of the map's cell in it. */
+export interface Cell {
+  slot: number;
+  row: number;
+  column: number;
+}
+
+export interface Hit {
+  plate: Plate;
+  cell: Cell | null; // null between the tiles
+  point: Vec;
+}
+
+/** Left and far edge of a tile. */
+export function tileCorner(plate: Plate, slot: number): [x: number, z: number] {
+  const column = slot % plate.columns;
+  const row = Math.floor(slot / plate.columns);
+  return [
+    plate.x - plate.wide / 2 + plate.margin + column * (plate.tileWide + plate.gap),
+    plate.z - plate.deep / 2 + plate.margin + row * (plate.tileDeep + plate.gap),
+  ];
+}
+
+/** Centre of `high` x `across` cells from row `row` and column `column` of a tile (which may reach outside it). */
+export function blockCentre(plate: Plate, cell: Cell, high = 1, across = 1): Vec {
+  const [x, z] = tileCorner(plate, cell.slot);
+  return [x + ((cell.column + across / 2) / plate.width) * plate.tileWide, plate.y, z + ((cell.row + high / 2) / plate.height) * plate.tileDeep];
+}
+
+/** The four corners of a block of cells, from the far left clockwise seen from above. */
+export function blockCorners(plate: Plate, cell: Cell, high = 1, across = 1): Vec[] {
+  const [x, z] = tileCorner(plate, cell.slot);
+  const [left, right] = [x + (cell.column / plate.width) * plate.tileWide, x + ((cell.column + across) / plate.width) * plate.tileWide];
+  const [far, near] = [z + (cell.row / plate.height) * plate.tileDeep, z + ((cell.row + high) / plate.height) * plate.tileDeep];
+  return [[left, plate.y, far], [right, plate.y, far], [right, plate.y, near], [left, plate.y, near]];
+}
+
+/** The four corners of a plate. */
+export function plateCorners(plate: Plate): Vec[] {
+  const { x, y, z, wide, deep } = plate;
+  return [[x - wide / 2, y, z - deep / 2], [x + wide / 2, y, z - deep / 2], [x + wide / 2, y, z + deep / 2], [x - wide / 2, y, z + deep / 2]];
+}
+
+/** The cell of a plate at a point of its plane, null between tiles; undefined outside the plate. */
+export function cellAt(plate: Plate, x: number, z: number): Cell | null | undefined {
+  const across = x - (plate.x - plate.wide / 2);
+  const down = z - (plate.z - plate.deep / 2);
+  if (across < 0 || down < 0 || across > plate.wide || down > plate.deep) return undefined;
+  const column = Math.floor((across - plate.margin) / (plate.tileWide + plate.gap));
+  const row = Math.floor((down - plate.margin) / (plate.tileDeep + plate.gap));
+  const slot = row * plate.columns + column;
+  if (row < 0 || column < 0 || column >= plate.columns || slot >= plate.count) return null;
+  const [left, far] = tileCorner(plate, slot);
+  const [u, v] = [(x - left) / plate.tileWide, (z - far) / plate.tileDeep];
+  if (u < 0 || v < 0 || u >= 1 || v >= 1) return null;
+  return { slot, row: Math.floor(v * plate.height), column: Math.floor(u * plate.width) };
+}
+
+/** The plate that a ray meets first, and the cell there; null where it meets none. */
+export function pick(plates: readonly Plate[], ray: Ray): Hit | null {
+  let nearest = Infinity;
+  let hit: Hit | null = null;
+  for (const plate of plates) {
+    const way = (plate.y - ray.origin[1]) / ray.direction[1];
+    if (!(way > 0 && way < nearest)) continue;
+    const point = add(ray.origin, ray.direction, way);
+    const cell = cellAt(plate, point[0], point[2]);
+    if (cell === undefined) continue;
+    nearest = way;
+    hit = { plate, cell, point };
+  }
+  return hit;
+}

@@ -1,0 +1,147 @@
+/** Drawing the plates with WebGL, a frame when one is asked for and none at rest. */
+
+import { DataTexture, LinearFilter, NoColorSpace, PerspectiveCamera, RGBAFormat, Scene, Texture, Vector3, WebGLRenderer } from "three";
+import type { Maps } from "../data/maps";
+import { lutFor, type Scale, type Theme } from "../draw/colour";
+import type { Camera } from "../layout/camera";
+import type { Plate } from "../layout/plates";
+import { Slab, type Tint } from "./slab";
+
+/** Frames that took longer than this while something moved are followed by coarser ones, in milliseconds. */
+const SLOW = 45;
+const COARSEST = 0.5;
+
+export class Canvas {
+  readonly element: HTMLCanvasElement;
+  readonly slabs = new Map<string, Slab>();
+  private readonly renderer: WebGLRenderer;
+  private readonly scene = new Scene();
+  private readonly eye = new PerspectiveCamera();
+  private readonly lut: DataTexture;
+  private readonly pictures = new Map<Slab, Texture>();
+  private tints: Tint;
+  private detail = 1; // share of the screen's resolution
+  private width = 1;
+  private height = 1;
+
+  /** Throws where the browser gives no WebGL. */
+  constructor(element: HTMLCanvasElement, theme: Theme) {
+    this.element = element;
+    this.renderer = new WebGLRenderer({ canvas: element, alpha: true, antialias: false, depth: false, stencil: false, powerPreference: "high-performance" });
+    this.renderer.setClearColor(0, 0);
+    this.renderer.sortObjects = true;
+    this.eye.matrixAutoUpdate = false;
+    this.eye.matrixWorldAutoUpdate = false;
+    this.lut = new DataTexture(new Uint8Array(1024), 256, 1, RGBAFormat);
+    Object.assign(this.lut, { minFilter: LinearFilter, magFilter: LinearFilter, colorSpace: NoColorSpace });
+    this.tints = tintFor(theme);
+    this.setLut("signed", theme);
+  }
+
+  get drawCalls(): number {
+    return this.renderer.info.render.calls;
+  }
+
+  /** A plate for each name; earlier ones go. */
+  stock(names: readonly string[]): void {
+    for (const slab of this.slabs.values()) {
+      this.scene.remove(slab.mesh);
+      this.pictures.get(slab)?.dispose();
+      slab.dispose();
+    }
+    this.pictures.clear();
+    this.slabs.clear();
+    for (const name of names) {
+      const slab = new Slab(this.lut, this.tints);
+      this.slabs.set(name, slab);
+      this.scene.add(slab.mesh);
+    }
+  }
+
+  /** Stands the plates where they are now; a slab without a plate is not drawn. */
+  place(plates: readonly Plate[]): void {
+    const standing = new Set<string>();
+    for (const plate of plates) {
+      standing.add(plate.name);
+      this.slabs.get(plate.name)?.place(plate);
+    }
+    for (const [name, slab] of this.slabs) slab.mesh.visible = standing.has(name);
+  }
+
+  paint(name: string, maps: Maps | null, order: readonly number[]): void {
+    this.slabs.get(name)?.paint(maps, order);
+  }
+
+  /** Shows an image on a plate in its own colours. */
+  picture(name: string, image: ImageBitmap): void {
+    const slab = this.slabs.get(name);
+    if (slab === undefined) return;
+    this.pictures.get(slab)?.dispose();
+    const texture = new Texture(image);
+    Object.assign(texture, { minFilter: LinearFilter, magFilter: LinearFilter, generateMipmaps: false, flipY: false, colorSpace: NoColorSpace, needsUpdate: true });
+    this.pictures.set(slab, texture);
+    slab.picture(texture, image.width, image.height);
+  }
+
+  setLook(scale: Scale, gamma: number, theme: Theme): void {
+    this.tints = tintFor(theme);
+    this.setLut(scale, theme);
+    for (const slab of this.slabs.values()) {
+      slab.tint(this.tints);
+      if (!this.pictures.has(slab)) slab.look(scale, gamma);
+    }
+  }
+
+  resize(width: number, height: number): void {
+    if (width === this.width && height === this.height) return;
+    [this.width, this.height] = [width, height];
+    this.applySize();
+  }
+
+  /** Draws one frame; while something moves, as coarsely as it takes to keep moving. */
+  draw(camera: Camera, moving: boolean, lastFrame: number): void {
+    const wanted = !moving ? 1 : lastFrame > SLOW ? Math.max(this.detail * 0.75, COARSEST) : this.detail;
+    if (wanted !== this.detail) {
+      this.detail = wanted;
+      this.applySize();
+    }
+    this.aim(camera);
+    this.renderer.render(this.scene, this.eye);
+  }
+
+  /** Whether the last frame was coarser than the screen. */
+  get coarse(): boolean {
+    return this.detail < 1;
+  }
+
+  private applySize(): void {
+    this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, 2) * this.detail);
+    this.renderer.setSize(this.width, this.height, false);
+  }
+
+  /** Basis and projection as the pure camera has them, its centre moved to what the panels leave free. */
+  private aim(camera: Camera): void {
+    const { right, up, back, eye, frame, lens, distance } = camera;
+    this.eye.matrixWorld.set(right[0], up[0], back[0], eye[0], right[1], up[1], back[1], eye[1], right[2], up[2], back[2], eye[2], 0, 0, 0, 1);
+    this.eye.matrixWorldInverse.copy(this.eye.matrixWorld).invert();
+    const near = distance * 0.01;
+    const half = near * lens;
+    const wide = (half * frame.width) / frame.height;
+    const x = 1 - (2 * camera.centre[0]) / frame.width;
+    const y = (2 * camera.centre[1]) / frame.height - 1;
+    this.eye.projectionMatrix.makePerspective(wide * (x - 1), wide * (x + 1), half * (y + 1), half * (y - 1), near, distance * 40 + 4000);
+    this.eye.projectionMatrixInverse.copy(this.eye.projectionMatrix).invert();
+  }
+
+  private setLut(scale: Scale, theme: Theme): void {
+    (this.lut.image.data as Uint8Array).set(new Uint8Array(lutFor(scale, theme).buffer));
+    this.lut.needsUpdate = true;
+  }
+}
+
+/** Colours of the ground between the maps: lighter than the window's ground, so that dark maps stand out. */
+function tintFor(theme: Theme): Tint {
+  return theme === "dark"
+    ? { slab: new Vector3(0.2, 0.255, 0.315), frame: new Vector3(0.42, 0.51, 0.6), slabAlpha: 0.42 }
+    : { slab: new Vector3(0.78, 0.82, 0.86), frame: new Vector3(0.5, 0.57, 0.64), slabAlpha: 0.55 };
+}

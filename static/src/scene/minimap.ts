@@ -1,0 +1,85 @@
+/** The whole network in the corner, seen from above, with what the window shows of it; a click goes there. */
+
+import type { Camera } from "../layout/camera";
+import { sizeCanvas } from "../draw/maps";
+import { depthOf, type Plate, type Vec } from "../layout/plates";
+
+const SIDE = 132;
+
+/** Fewer plates than this are seen at a glance anyway. */
+const DEEP = 14;
+
+export class MiniMap {
+  private readonly element: HTMLCanvasElement;
+  private readonly go: (point: Vec) => void;
+  private scale = 1;
+  private plates: readonly Plate[] = [];
+  private width = 0;
+  private height = 0;
+  private slope = 0;
+  private near = 0;
+
+  constructor(element: HTMLCanvasElement, go: (point: Vec) => void) {
+    this.element = element;
+    this.go = go;
+    const aim = (event: PointerEvent): void => {
+      const box = element.getBoundingClientRect();
+      const z = this.near - (this.height - (event.clientY - box.top)) / this.scale;
+      this.go([(event.clientX - box.left - this.width / 2) / this.scale, -this.slope * z, z]);
+    };
+    element.addEventListener("pointerdown", (event) => {
+      element.setPointerCapture(event.pointerId);
+      aim(event);
+    });
+    element.addEventListener("pointermove", (event) => { if (element.hasPointerCapture(event.pointerId)) aim(event); });
+  }
+
+  draw(plates: readonly Plate[], camera: Camera, marked: string | undefined): void {
+    this.element.hidden = plates.length < DEEP;
+    const [first, last] = [plates[0], plates.at(-1)];
+    if (this.element.hidden || first === undefined || last === undefined) return;
+    this.plates = plates;
+    const across = 2 * Math.max(...plates.map((plate) => Math.abs(plate.x) + plate.wide / 2));
+    const deep = depthOf(plates);
+    this.scale = Math.min(SIDE / across, SIDE / deep);
+    [this.width, this.height] = [across * this.scale, deep * this.scale];
+    this.slope = (last.y - first.y) / (first.z - last.z);
+    this.near = Math.max(...plates.map((plate) => plate.z + plate.deep / 2));
+    const c = sizeCanvas(this.element, this.width, this.height);
+    const style = getComputedStyle(this.element);
+    const spot = (x: number, z: number): [number, number] => [this.width / 2 + x * this.scale, this.height - (this.near - z) * this.scale];
+    for (const plate of plates) {
+      const [left, top] = spot(plate.x - plate.wide / 2, plate.z - plate.deep / 2);
+      c.fillStyle = style.getPropertyValue(plate.name === marked ? "--accent" : "--dim");
+      c.globalAlpha = plate.name === marked ? 1 : 0.55;
+      c.fillRect(left, top, plate.wide * this.scale, Math.max(plate.deep * this.scale - 0.5, 0.75));
+    }
+    const seen = this.window(camera);
+    if (seen === null) return;
+    c.globalAlpha = 1;
+    c.strokeStyle = style.getPropertyValue("--text");
+    c.lineWidth = 1.2;
+    c.beginPath();
+    seen.forEach(([x, z], index) => {
+      const [atX, atY] = spot(x, z);
+      const [px, py] = [Math.min(Math.max(atX, 1), this.width - 1), Math.min(Math.max(atY, 1), this.height - 1)];
+      if (index === 0) c.moveTo(px, py);
+      else c.lineTo(px, py);
+    });
+    c.closePath();
+    c.stroke();
+  }
+
+  /** What the free part of the window shows of the stairs' plane: its corners in x and z. */
+  private window(camera: Camera): [number, number][] | null {
+    const { frame } = camera;
+    const corners: [number, number][] = [[frame.left, frame.top], [frame.width - frame.right, frame.top], [frame.width - frame.right, frame.height - frame.bottom], [frame.left, frame.height - frame.bottom]];
+    const far = 6 * depthOf(this.plates);
+    return corners.map(([x, y]) => {
+      const { origin, direction } = camera.ray(x, y);
+      const way = -(origin[1] + this.slope * origin[2]) / (direction[1] + this.slope * direction[2]);
+      const reached = way > 0 ? Math.min(way, far + camera.distance) : far + camera.distance; // above the horizon: far away
+      return [origin[0] + reached * direction[0], origin[2] + reached * direction[2]];
+    });
+  }
+}

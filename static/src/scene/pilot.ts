@@ -1,0 +1,128 @@
+/** Who holds the camera: flights from pose to pose, the hand's own moves, and the window with its panels. */
+
+import { between, Camera, fitting, type Frame } from "../layout/camera";
+import type { Vec } from "../layout/plates";
+import type { Clock } from "./clock";
+import type { Pose } from "./stage";
+
+const FLIGHT = 380;
+const MAKING_ROOM = 260;
+const REST = 160; // after this long without a move the camera is at rest
+
+/** From where a network is first seen. */
+export const OPENING: Pose = { target: [0, 0, 0], distance: 100, azimuth: -0.3, elevation: 0.6, flat: false };
+export const ABOVE = { azimuth: 0, elevation: Math.PI / 2, flat: true };
+
+/** Windows narrower than this are phones. */
+export const NARROW = 760;
+
+export interface Flight {
+  /** The corners of everything that stands, once it has come to rest. */
+  corners: () => Vec[];
+  rested: () => void;
+  /** The network has moved into another part of the window. */
+  framed: () => void;
+}
+
+export class Pilot {
+  camera: Camera;
+  frame: Frame = { width: 1, height: 1, left: 0, top: 0, right: 0, bottom: 0 };
+  /** Whether the camera shows the whole network, and follows when its room or its plates change. */
+  whole = false;
+  private readonly clock: Clock;
+  private readonly flight: Flight;
+  private farthest = 250;
+  private turned = OPENING; // the last pose that was not flat
+  private flatness = 0;
+  private resting = 0;
+
+  constructor(clock: Clock, flight: Flight) {
+    this.clock = clock;
+    this.flight = flight;
+    this.camera = new Camera(OPENING, this.frame);
+  }
+
+  get reach(): { nearest: number; farthest: number } {
+    return { nearest: 0.6, farthest: this.farthest };
+  }
+
+  setPose(pose: Pose, animate: boolean, whole = false): void {
+    this.whole = whole;
+    const from = this.camera.pose;
+    const lens = this.flatness;
+    if (!pose.flat) this.turned = pose;
+    this.clock.move("camera", animate ? FLIGHT : 0, (t) => {
+      this.flatness = lens + ((pose.flat ? 1 : 0) - lens) * t;
+      this.aim(t >= 1 ? pose : between(from, pose, t));
+    }, () => { this.rest(); });
+  }
+
+  /** Straight above, or as it was before. */
+  setFlat(flat: boolean): void {
+    const { pose } = this.camera;
+    if (flat === pose.flat) return;
+    const { whole } = this;
+    const angles = flat ? ABOVE : { azimuth: this.turned.azimuth, elevation: this.turned.elevation, flat: false };
+    this.setPose(whole ? this.wholeView({ ...pose, ...angles }) : { ...pose, ...angles }, true, whole);
+  }
+
+  overview(): void {
+    const { pose } = this.camera;
+    this.setPose(this.wholeView(pose.flat ? pose : { ...pose, azimuth: OPENING.azimuth, elevation: OPENING.elevation }), true, true);
+  }
+
+  /** To where these points fill a share of the free part of the window. */
+  fly(points: readonly Vec[], share: number): void {
+    this.setPose(fitting(points, this.camera.pose, this.frame, share), true);
+  }
+
+  /** A hand moves the camera: at once, and with coarser frames if need be. */
+  steer(pose: Pose): void {
+    this.whole = false;
+    this.clock.stop("camera");
+    this.flatness = pose.flat ? 1 : 0;
+    if (!pose.flat) this.turned = pose;
+    this.aim(pose);
+    this.clock.move("hand", REST, () => undefined, () => { this.rest(); });
+  }
+
+  /** The pose, with these angles, that shows everything. */
+  wholeView(pose: Pose): Pose {
+    const points = this.flight.corners();
+    if (points.length === 0) return pose;
+    const view = fitting(points, pose, this.frame, this.frame.width < NARROW ? 0.94 : 0.88);
+    this.farthest = 2.5 * view.distance;
+    return view;
+  }
+
+  /** How much of the window panels cover; the network moves into what is left. */
+  setFrame(frame: Frame): void {
+    const before = this.frame;
+    if ((Object.keys(frame) as (keyof Frame)[]).every((side) => frame[side] === before[side])) return;
+    const resized = frame.width !== before.width || frame.height !== before.height;
+    if (resized) {
+      this.frame = frame;
+      this.aim(this.whole ? this.wholeView(this.camera.pose) : this.camera.pose);
+      this.clock.ask();
+      return;
+    }
+    const from = this.camera.pose;
+    this.frame = frame;
+    const to = this.whole ? this.wholeView(from) : from;
+    this.clock.move("frame", MAKING_ROOM, (t) => {
+      const mix = (side: keyof Frame): number => before[side] + (frame[side] - before[side]) * t;
+      this.frame = { width: frame.width, height: frame.height, left: mix("left"), top: mix("top"), right: mix("right"), bottom: mix("bottom") };
+      this.aim(this.whole ? between(from, to, t) : this.camera.pose);
+    }, () => { this.flight.framed(); });
+  }
+
+  aim(pose: Pose): void {
+    this.camera = new Camera(pose, this.frame, this.flatness);
+  }
+
+  rest(): void {
+    window.clearTimeout(this.resting);
+    this.resting = window.setTimeout(() => { if (!this.clock.moving) this.flight.rested(); }, REST);
+    this.clock.ask();
+  }
+}

@@ -1,0 +1,386 @@
+/** The scene: plates, camera, marks and what the reader does with them, joined. Implements what the page may ask. */
+
+import type { Maps } from "../data/maps";
+import { channelOrder, sizeOf } from "../data/maps";
+import type { Layer, ModelDetail } from "../data/wire";
+import type { Scale, Theme } from "../draw/colour";
+import { between, type Frame } from "../layout/camera";
+import { blockCentre, blockCorners, pick, plateCorners, type Hit } from "../layout/pick";
+import type { Plate } from "../layout/plates";
+import { Canvas } from "./canvas";
+import { Clock } from "./clock";
+import { keyed, listen } from "./controls";
+import { MiniMap } from "./minimap";
+import { Paper, type Caption, type Mark, type Marks, type OutputLabel } from "./paper";
+import { ABOVE, NARROW, OPENING, Pilot } from "./pilot";
+import { meanOf } from "./slab";
+import type { Pose, Stage } from "./stage";
+import { PICTURE, World } from "./world";
+
+export interface TheatreEvents {
+  /** The pointer is over a cell (a map that is folded has no channel), or over none. */
+  hover: (mark: Mark | null, folded: boolean, x: number, y: number) => void;
+  click: (mark: Mark | null, folded: boolean) => void;
+  /** The camera has come to rest. */
+  rested: () => void;
+}
+
+export interface Look {
+  scale: Scale;
+  theme: Theme;
+  strongestFirst: boolean;
+  gamma: number;
+}
+
+const FOLDING = 320;
+const LIGHTING = 420; // of one layer; layers follow each other
+export class Theatre implements Stage {
+  readonly marks: Marks = { hovered: null, chosen: null, rays: null, raysFrom: null, field: null };
+  world: World | null = null;
+  private readonly canvas: Canvas;
+  private readonly paper: Paper;
+  private readonly map: MiniMap;
+  private readonly clock: Clock;
+  private readonly pilot: Pilot;
+  private readonly events: TheatreEvents;
+  private readonly host: HTMLElement;
+  private readonly maps = new Map<string, Maps>();
+  private readonly means = new WeakMap<Maps, Maps>();
+  private readonly captions = new Map<string, Caption>();
+  private readonly faded = new Map<string, number>();
+  private layers: readonly Layer[] = [];
+  private outputs: readonly OutputLabel[] = [];
+  private look: Look = { scale: "signed", theme: "dark", strongestFirst: false, gamma: 1 };
+  private awaited: (() => void)[] = [];
+
+  /** Throws where the browser gives no WebGL. */
+  constructor(host: HTMLElement, places: { gl: HTMLCanvasElement; paper: HTMLCanvasElement; map: HTMLCanvasElement }, theme: Theme, events: TheatreEvents) {
+    this.host = host;
+    this.events = events;
+    this.canvas = new Canvas(places.gl, theme);
+    this.paper = new Paper(places.paper);
+    this.clock = new Clock((moving) => { this.draw(moving); });
+    this.pilot = new Pilot(this.clock, {
+      corners: () => (this.world?.resting ?? []).flatMap(plateCorners), rested: events.rested, framed: () => { this.keepInView(); },
+    });
+    this.map = new MiniMap(places.map, (point) => { this.setPose({ ...this.pilot.camera.pose, target: [...point] as [number, number, number] }, false); });
+    listen(host, {
+      camera: () => this.pilot.camera,
+      reach: () => this.pilot.reach,
+      moved: (pose) => { this.pilot.steer(pose); },
+      hover: (x, y) => { this.hoverAt(x, y); },
+      left: () => { this.events.hover(null, false, 0, 0); },
+      click: (x, y) => { this.clickAt(x, y); },
+      twice: (x, y) => { const hit = this.hitAt(x, y); if (hit !== null) this.fly(hit.plate.name); },
+    });
+    places.gl.addEventListener("webglcontextlost", (event) => {
+      event.preventDefault(); // asks for it back
+      this.host.dataset["context"] = "lost";
+    });
+    places.gl.addEventListener("webglcontextrestored", () => {
+      this.host.dataset["context"] = "restored";
+      this.clock.ask();
+    });
+  }
+
+  /** Builds a network's plates, dark until their maps come. */
+  show(model: ModelDetail): void {
+    this.world = new World(model, this.pilot.frame.width >= NARROW ? 1.2 : 0.72);
+    this.layers = model.layers;
+    this.maps.clear();
+    this.faded.clear();
+    Object.assign(this.marks, { hovered: null, chosen: null, rays: null, raysFrom: null, field: null });
+    this.captions.clear();
+    for (const layer of model.layers) this.captions.set(layer.name, { name: layer.name, text: layer.shape.join(" × ") });
+    this.outputs = [];
+    this.canvas.stock(this.world.names);
+    this.canvas.setLook(this.look.scale, this.look.gamma, this.look.theme);
+    this.canvas.place(this.world.plates);
+    this.pilot.setPose(this.pilot.wholeView(this.pilot.camera.pose.flat ? { ...OPENING, ...ABOVE } : OPENING), false, true);
+  }
+
+  setOutputs(outputs: readonly OutputLabel[]): void {
+    this.outputs = outputs;
+    this.clock.ask();
+  }
+
+  /** Takes the maps of one layer; the first ones light it up, one layer after the other. */
+  setMaps(name: string, maps: Maps | null): void {
+    const { world } = this;
+    if (world === null) return;
+    if (maps === null) {
+      this.maps.delete(name);
+      this.canvas.paint(name, null, []);
+      this.clock.ask();
+      return;
+    }
+    const first = !this.maps.has(name);
+    this.maps.set(name, maps);
+    if (this.look.strongestFirst) world.orders.set(name, channelOrder(maps, true));
+    this.paint(name);
+    if (first) this.light(name);
+    this.clock.ask();
+  }
+
+  /** The picture as the network saw it, on the plate in front of a coloured input. */
+  setPicture(image: ImageBitmap): void {
+    if (this.world?.plate(PICTURE) === undefined) return;
+    this.canvas.picture(PICTURE, image);
+    this.light(PICTURE);
+  }
+
+  setLook(look: Look): void {
+    const reordered = look.strongestFirst !== this.look.strongestFirst;
+    this.look = look;
+    this.canvas.setLook(look.scale, look.gamma, look.theme);
+    this.paper.retint();
+    if (reordered && this.world !== null) {
+      for (const [name, maps] of this.maps) {
+        this.world.orders.set(name, channelOrder(maps, look.strongestFirst));
+        this.paint(name);
+      }
+    }
+    this.clock.ask();
+  }
+
+  isFolded(name: string): boolean {
+    return this.world?.folded.has(name) ?? false;
+  }
+
+  isHidden(name: string): boolean {
+    return this.world?.hidden.has(name) ?? false;
+  }
+
+  /** Folds layers into the mean of their maps, or opens them. */
+  fold(names: readonly string[], folded: boolean): void {
+    this.rearrange(names, (world, name) => { if (folded) world.folded.add(name); else world.folded.delete(name); });
+  }
+
+  hide(names: readonly string[], hidden: boolean): void {
+    this.rearrange(names, (world, name) => {
+      if (hidden && world.hidden.size + 1 < world.names.length) world.hidden.add(name);
+      else world.hidden.delete(name);
+    });
+  }
+
+  private rearrange(names: readonly string[], change: (world: World, name: string) => void): void {
+    const { world } = this;
+    if (world === null) return;
+    for (const name of names) change(world, name);
+    world.arrange();
+    for (const name of names) this.paint(name);
+    const { pose } = this.pilot.camera;
+    const follow = this.pilot.whole ? this.pilot.wholeView(pose) : null;
+    this.clock.move("arrange", FOLDING, (t) => {
+      world.settle(t);
+      this.canvas.place(world.plates);
+      if (follow !== null) this.pilot.aim(between(pose, follow, t));
+    }, () => { this.pilot.rest(); });
+  }
+
+  /** How much of the window panels cover; the network moves into what is left. */
+  setFrame(frame: Frame): void {
+    this.canvas.resize(frame.width, frame.height);
+    this.pilot.setFrame(frame);
+  }
+
+  fly(layer: string, channel?: number): void {
+    const { world } = this;
+    const plate = world?.target(layer);
+    if (world === null || plate === undefined) return;
+    const points = channel === undefined ? plateCorners(plate) : blockCorners(plate, { slot: world.slotOf(layer, channel), row: 0, column: 0 }, plate.height, plate.width);
+    this.pilot.fly(points, channel === undefined ? 0.82 : 0.42);
+  }
+
+  overview(): void {
+    this.pilot.overview();
+  }
+
+  emphasise(layers: readonly string[]): void {
+    const world = this.world;
+    if (world === null) return;
+    const goals = new Map(world.names.map((name) => [name, layers.length === 0 || layers.includes(name) ? 1 : 0.16]));
+    const before = new Map(world.names.map((name) => [name, this.strength(name)]));
+    this.clock.move("emphasis", 300, (t) => {
+      for (const [name, goal] of goals) {
+        const start = before.get(name) ?? 1;
+        const value = start + (goal - start) * t;
+        this.faded.set(name, value);
+        const slab = this.canvas.slabs.get(name);
+        if (slab !== undefined) slab.strength = value;
+      }
+    });
+  }
+
+  /** Whether the camera shows the whole network. */
+  get whole(): boolean {
+    return this.pilot.whole;
+  }
+
+  pose(): Pose {
+    const { pose } = this.pilot.camera;
+    return { ...pose, target: [...pose.target] };
+  }
+
+  setPose(pose: Pose, animate: boolean): void {
+    this.pilot.setPose(pose, animate);
+  }
+
+  /** The same scene flat from above, or in perspective as it was before. */
+  setFlat(flat: boolean): void {
+    this.pilot.setFlat(flat);
+  }
+
+  async picture(): Promise<Blob> {
+    this.draw(false);
+    const { width, height } = this.paper.element;
+    const sheet = document.createElement("canvas");
+    Object.assign(sheet, { width, height });
+    const c = sheet.getContext("2d");
+    if (c === null) throw new Error("This browser gives no 2D canvas, on which the picture is put together.");
+    const style = getComputedStyle(this.host);
+    const glow = c.createRadialGradient(width * 0.52, height * 0.46, 0, width * 0.52, height * 0.46, Math.max(width, height) * 0.62);
+    glow.addColorStop(0, style.getPropertyValue("--glow").trim());
+    glow.addColorStop(1, style.getPropertyValue("--ground").trim());
+    c.fillStyle = glow;
+    c.fillRect(0, 0, width, height);
+    c.drawImage(this.canvas.element, 0, 0, width, height); // drawn above in this same task, so the pixels are still there
+    c.drawImage(this.paper.element, 0, 0);
+    return new Promise((resolve, reject) => {
+      sheet.toBlob((blob) => { if (blob === null) reject(new Error("This browser could not turn the view into a picture.")); else resolve(blob); }, "image/png");
+    });
+  }
+
+  /** Moves by a key; false where the key means nothing here. */
+  key(key: string): boolean {
+    const pose = keyed(this.pilot.camera, key, this.pilot.reach);
+    if (pose !== null) this.pilot.steer(pose);
+    return pose !== null;
+  }
+
+  /** Where a unit is seen now, in CSS pixels of the window; null where it is not. */
+  screenOf(layer: string, unit: readonly number[]): { x: number; y: number } | null {
+    const plate = this.world?.plate(layer);
+    if (plate === undefined || this.world === null || plate.folded) return null;
+    const [channel = 0, row = 0, column = 0] = unit;
+    const at = this.pilot.camera.project(blockCentre(plate, { slot: this.world.slotOf(layer, channel), row, column }));
+    const box = this.host.getBoundingClientRect();
+    return at === null ? null : { x: at[0] + box.left, y: at[1] + box.top };
+  }
+
+  /** Redraws with other marks. */
+  refresh(): void {
+    this.clock.ask();
+  }
+
+  /** After the next frame has been drawn. */
+  painted(): Promise<void> {
+    return new Promise((resolve) => {
+      this.awaited.push(resolve);
+      this.clock.ask();
+    });
+  }
+
+  /** Layers in the order in which their maps are wanted: those in view first. */
+  inView(): Layer[] {
+    const seen = new Set(this.layers.filter((layer) => this.sees(layer.name)));
+    return [...this.layers.filter((layer) => seen.has(layer)), ...this.layers.filter((layer) => !seen.has(layer))];
+  }
+
+  /** Pixels that one map of each layer in view takes on the screen; nearest to the middle first. */
+  wishes(): { layer: Layer; tile: number }[] {
+    const ratio = Math.min(window.devicePixelRatio, 2);
+    const found: { layer: Layer; tile: number; off: number }[] = [];
+    for (const layer of this.layers) {
+      const plate = this.world?.plate(layer.name);
+      if (plate === undefined || !this.sees(layer.name)) continue;
+      const at = this.pilot.camera.project([plate.x, plate.y, plate.z]);
+      if (at === null) continue;
+      const [, height, width] = sizeOf(layer);
+      const tile = (Math.max(plate.tileWide, plate.tileDeep) * this.pilot.camera.focal * ratio) / at[2];
+      if (Math.max(height, width) > 1) found.push({ layer, tile, off: Math.hypot(at[0] - this.pilot.camera.centre[0], at[1] - this.pilot.camera.centre[1]) });
+    }
+    return found.sort((a, b) => a.off - b.off).map(({ layer, tile }) => ({ layer, tile }));
+  }
+
+  // --- inside -----------------------------------------------------------------------------------------------
+
+  private strength(name: string): number {
+    return this.faded.get(name) ?? 1;
+  }
+
+  private paint(name: string): void {
+    const { world } = this;
+    const maps = this.maps.get(name);
+    if (world === null || maps === undefined) return;
+    if (!world.folded.has(name)) {
+      this.canvas.paint(name, maps, world.orders.get(name) ?? []);
+      return;
+    }
+    let mean = this.means.get(maps);
+    if (mean === undefined) {
+      mean = meanOf(maps);
+      this.means.set(maps, mean);
+    }
+    this.canvas.paint(name, mean, [0]);
+  }
+
+  private light(name: string): void {
+    const slab = this.canvas.slabs.get(name);
+    if (slab === undefined || slab.lit > 0) return;
+    const rank = Math.max(this.layers.findIndex((layer) => layer.name === name), 0);
+    const wait = Math.min(rank * 90, 60 + rank * 18) / LIGHTING;
+    this.clock.move(`light ${name}`, LIGHTING * (1 + wait), (t) => { slab.lit = Math.max(Math.min(t * (1 + wait) - wait, 1), 0); }, undefined, false);
+  }
+
+  /** Brings the chosen unit back out from under a panel that has opened. */
+  private keepInView(): void {
+    const { chosen } = this.marks;
+    if (chosen === null || this.world === null) return;
+    const plate = this.world.target(chosen.layer);
+    if (plate === undefined) return;
+    const at = this.pilot.camera.project(blockCentre(plate, { slot: this.world.slotOf(chosen.layer, chosen.channel), row: chosen.row, column: chosen.column }));
+    const { width, height, left, right, top, bottom } = this.pilot.frame;
+    const inside = at !== null && at[0] > left + 20 && at[0] < width - right - 20 && at[1] > top + 20 && at[1] < height - bottom - 20;
+    if (!inside) this.fly(chosen.layer);
+  }
+
+  private sees(name: string): boolean {
+    const plate = this.world?.plate(name);
+    if (plate === undefined) return false;
+    const corners = plateCorners(plate).map((corner) => this.pilot.camera.project(corner));
+    const [xs, ys] = [corners.map((one) => one?.[0] ?? -1), corners.map((one) => one?.[1] ?? -1)];
+    return Math.max(...xs) > 0 && Math.min(...xs) < this.pilot.frame.width && Math.max(...ys) > 0 && Math.min(...ys) < this.pilot.frame.height;
+  }
+
+  private hitAt(x: number, y: number): Hit | null {
+    return this.world === null ? null : pick(this.world.plates, this.pilot.camera.ray(x, y));
+  }
+
+  private markAt(x: number, y: number): { mark: Mark; plate: Plate } | null {
+    const hit = this.hitAt(x, y);
+    if (hit?.cell == null || this.world === null || hit.plate.name === PICTURE) return null;
+    const { slot, row, column } = hit.cell;
+    return { mark: { layer: hit.plate.name, channel: hit.plate.folded ? 0 : this.world.channelAt(hit.plate.name, slot), row, column }, plate: hit.plate };
+  }
+
+  private hoverAt(x: number, y: number): void {
+    const found = this.markAt(x, y);
+    this.events.hover(found?.mark ?? null, found?.plate.folded ?? false, x, y);
+  }
+
+  private clickAt(x: number, y: number): void {
+    const found = this.markAt(x, y);
+    this.events.click(found?.mark ?? null, found?.plate.folded ?? false);
+  }
+
+  private draw(moving: boolean): void {
+    const { world } = this;
+    if (world === null) return;
+    this.canvas.draw(this.pilot.camera, moving, this.clock.lastFrame);
+    this.paper.draw(world, this.pilot.camera, this.marks, this.captions, this.outputs, (name) => this.strength(name));
+    if (!moving || this.clock.frames % 4 === 0) this.map.draw(world.plates, this.pilot.camera, this.marks.hovered?.layer ?? this.marks.chosen?.layer);
+    Object.assign(this.host.dataset, { drawCalls: String(this.canvas.drawCalls), frames: String(this.clock.frames), moving: String(moving) });
+    for (const resolve of this.awaited.splice(0)) resolve();
+  }
+}

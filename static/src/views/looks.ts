@@ -1,0 +1,34 @@
+/** How numbers become colours: scale and order of the maps, and the legend of the layer that is looked at. */
+
+import { h } from "../dom";
+import type { Maps } from "../data/maps";
+import { rangeFor, type Scale, type Theme } from "../draw/colour";
+import { legendView } from "./legend";
+
+const SCALES: readonly (readonly [Scale, string])[] = [["signed", "Signed, zero in the middle"], ["layer", "Per layer"], ["map", "Per map"]];
+
+export class Looks {
+  readonly element: HTMLElement;
+  private readonly scale = h("select", { id: "scale", "aria-label": "Colour scale", "aria-keyshortcuts": "S" }, ...SCALES.map(([value, label]) => h("option", { value }, label)));
+  private readonly order = h("select", { id: "order", "aria-label": "Order of the maps" }, h("option", { value: "number" }, "Maps by number"), h("option", { value: "strongest" }, "Strongest first"));
+  private readonly legend = h("div", { class: "looks-legend" });
+
+  constructor(changed: (scale: Scale, strongestFirst: boolean) => void) {
+    const report = (): void => { changed(this.scale.value as Scale, this.order.value === "strongest"); };
+    this.scale.addEventListener("change", report);
+    this.order.addEventListener("change", report);
+    this.element = h("div", { class: "looks" }, this.legend, this.scale, this.order);
+  }
+
+  /** The legend of a layer's maps; without them, of the scale alone. */
+  show(look: { scale: Scale; theme: Theme }, layer: string | undefined, maps: Maps | undefined): void {
+    this.scale.value = look.scale;
+    if (layer === undefined || maps === undefined) {
+      this.legend.replaceChildren();
+      return;
+    }
+    const [from, to] = rangeFor(look.scale, maps.low, maps.high, maps.low, maps.high);
+    const note = look.scale === "map" && maps.channels > 1 ? "each map from its own lowest to its own highest" : layer;
+    this.legend.replaceChildren(legendView(look, from, to, 150), h("span", { class: "dim" }, note));
+  }
+}

@@ -1,0 +1,217 @@
+/** The scene on the page: canvas, layers beside it, the number under the pointer, and which part of the window is free.
+ *
+ * Where the browser gives no WebGL there is no theatre, and the page shows the flat list of the same layers instead.
+ */
+
+import { button, byId, h } from "../dom";
+import type { Api } from "../data/api";
+import type { Maps } from "../data/maps";
+import type { Layer, ModelDetail, Run, WeightsInfo } from "../data/wire";
+import { percent } from "../data/number";
+import { NARROW } from "../scene/pilot";
+import { Theatre, type Look } from "../scene/theatre";
+import type { Mark } from "../scene/paper";
+import { Reading, unitOf } from "./reading";
+import { Shelf } from "./shelf";
+
+export type View = "scene" | "flat" | "list";
+
+export interface SceneEvents {
+  select: (layer: string, unit: number[]) => void;
+  empty: () => void; // a click beside every map
+  rested: () => void;
+  hovered: (layer: string | undefined) => void;
+  view: (view: View) => void;
+}
+
+export class SceneView {
+  readonly theatre: Theatre | null;
+  private readonly host = byId("scene");
+  private readonly reading: Reading | null = null;
+  private readonly shelf: Shelf;
+  private readonly switches = new Map<View, HTMLButtonElement>();
+  private layers: readonly Layer[] = [];
+
+  constructor(api: Api, look: Look, events: SceneEvents) {
+    this.theatre = this.build(look, events);
+    if (this.theatre !== null) {
+      this.reading = new Reading(byId("reading"), api, this.theatre, events.hovered);
+      this.theatre.setLook(look);
+    }
+    this.shelf = new Shelf(byId("shelf"), {
+      fly: (layer) => { this.theatre?.fly(layer); },
+      fold: (layers, folded) => { this.fold(layers, folded); },
+      hide: (layers, hidden) => {
+        this.theatre?.hide(layers, hidden);
+        this.shelve();
+      },
+    });
+    this.addControls(events);
+    const measure = (): void => { this.measure(); };
+    const observer = new ResizeObserver(measure);
+    for (const id of ["scene", "side", "shelf", "inspector", "bar"]) observer.observe(byId(id));
+    window.addEventListener("resize", measure);
+  }
+
+  show(model: ModelDetail): void {
+    this.layers = model.layers;
+    this.measure();
+    this.theatre?.show(model);
+    this.shelf.show(model);
+  }
+
+  setRun(model: ModelDetail, weights: WeightsInfo, run: Run | null): void {
+    this.reading?.setRun(model, run);
+    const best = run?.predictions[0]?.index;
+    const known = new Map(run?.predictions.map((one) => [one.index, one.probability]));
+    this.theatre?.setOutputs(model.labels.map((text, index) => {
+      const probability = known.get(index);
+      return { text, share: weights.trained && probability !== undefined && (index === best || probability > 0.01) ? percent(probability) : "", first: weights.trained && index === best };
+    }));
+  }
+
+  setMaps(name: string, maps: Maps | null): void {
+    this.theatre?.setMaps(name, maps);
+    this.shelf.setMaps(name, maps);
+  }
+
+  /** Loads the picture as the network saw it onto its plate. */
+  async setPicture(url: string): Promise<void> {
+    const image = await createImageBitmap(await (await fetch(url)).blob());
+    this.theatre?.setPicture(image);
+  }
+
+  /** Marks the unit in the panel, a map of it, or none. */
+  choose(layer: Layer | undefined, unit: readonly number[]): void {
+    const whole = layer !== undefined && unit.length === layer.shape.length;
+    this.reading?.choose(whole ? { layer: layer.name, channel: unit[0] ?? 0, row: unit[1] ?? 0, column: unit[2] ?? 0 } : null);
+    if (layer !== undefined && this.theatre?.isFolded(layer.name) === true) this.fold([layer.name], false);
+    this.shelf.mark(layer?.name);
+  }
+
+  fold(layers: readonly string[], folded: boolean): void {
+    this.theatre?.fold(layers, folded);
+    this.shelve();
+  }
+
+  /** Folds or opens, hides or shows the layer under the pointer or in the panel; true if there is one. */
+  toggle(what: "fold" | "hide"): boolean {
+    const layer = this.marked;
+    if (layer === undefined || this.theatre === null) return false;
+    if (what === "fold") this.fold([layer], !this.theatre.isFolded(layer));
+    else {
+      this.theatre.hide([layer], true);
+      this.shelve();
+    }
+    return true;
+  }
+
+  /** Flies to the layer before or after the one that was flown to, hovered or chosen. */
+  step(by: number): void {
+    const names = this.layers.map((layer) => layer.name);
+    const at = names.indexOf(byId("scene").dataset["at"] ?? this.marked ?? "");
+    const next = names[Math.min(Math.max(at + by, 0), names.length - 1)];
+    if (next === undefined) return;
+    byId("scene").dataset["at"] = next;
+    this.theatre?.fly(next);
+    this.shelf.mark(next);
+  }
+
+  focusFind(): void {
+    this.shelf.focusFind();
+  }
+
+  setView(view: View): void {
+    for (const [name, one] of this.switches) one.setAttribute("aria-pressed", String(name === view));
+    document.body.dataset["view"] = view === "list" ? "list" : "scene";
+    byId("layers").hidden = view !== "list";
+    this.host.hidden = view === "list";
+    if (view !== "list") this.theatre?.setFlat(view === "flat");
+    this.measure();
+  }
+
+  private get marked(): string | undefined {
+    const marks = this.theatre?.marks;
+    return marks?.hovered?.layer ?? byId("reading").dataset["layer"] ?? marks?.chosen?.layer;
+  }
+
+  private build(look: Look, events: SceneEvents): Theatre | null {
+    const places = { gl: h("canvas", { class: "gl" }), paper: h("canvas", { class: "paper" }), map: h("canvas", { class: "minimap", hidden: true, "aria-hidden": "true" }) };
+    try {
+      const theatre = new Theatre(this.host, places, look.theme, {
+        hover: (mark, folded, x, y) => { this.reading?.hover(mark, folded, x, y); },
+        click: (mark, folded) => { this.click(mark, folded, events); },
+        rested: events.rested,
+      });
+      this.host.append(places.gl, places.paper);
+      byId("corner").prepend(places.map);
+      return theatre;
+    } catch (error) {
+      console.warn("No WebGL:", error);
+      return null;
+    }
+  }
+
+  private click(mark: Mark | null, folded: boolean, events: SceneEvents): void {
+    const layer = this.layers.find((one) => one.name === mark?.layer);
+    if (mark === null || layer === undefined) events.empty();
+    else if (folded) this.fold([layer.name], false);
+    else {
+      this.reading?.hover(null, false, 0, 0); // the scene makes room for the panel, away from under the pointer
+      events.select(layer.name, unitOf(layer, mark));
+    }
+  }
+
+  private addControls(events: SceneEvents): void {
+    const views = byId("views");
+    for (const [view, label, title] of [["scene", "3D", "Walk through the network"], ["flat", "2D", "The same scene, flat"], ["list", "List", "The layers as a list, for keyboard and screen reader"]] as const) {
+      const one = button(label, () => { events.view(view); }, { "aria-pressed": "false", title, "data-view": view, disabled: this.theatre === null && view !== "list" });
+      this.switches.set(view, one);
+      views.append(one);
+    }
+    byId("corner").append(h("div", { class: "corner-tools" },
+      button("Whole network", () => { this.theatre?.overview(); }, { class: "tool", "aria-keyshortcuts": "O" }),
+      button("PNG", () => { void this.save(); }, { class: "tool", title: "This view as a PNG", "aria-keyshortcuts": "P" })));
+    for (const [id, panel] of [["show-side", "side"], ["show-shelf", "shelf"]] as const) {
+      byId(id).addEventListener("click", () => {
+        const open = document.body.dataset["sheet"] !== panel;
+        document.body.dataset["sheet"] = open ? panel : "";
+        for (const other of ["show-side", "show-shelf"]) byId(other).setAttribute("aria-expanded", String(open && other === id));
+        this.measure();
+      });
+    }
+  }
+
+  /** Saves the view as a file. */
+  async save(): Promise<void> {
+    if (this.theatre === null) return;
+    const url = URL.createObjectURL(await this.theatre.picture());
+    h("a", { href: url, download: "convscope.png" }).click();
+    URL.revokeObjectURL(url);
+  }
+
+  private shelve(): void {
+    this.shelf.setState((name) => this.theatre?.isFolded(name) ?? false, (name) => this.theatre?.isHidden(name) ?? false);
+  }
+
+  /** Tells the theatre which part of the window no panel covers. */
+  private measure(): void {
+    const box = this.host.getBoundingClientRect();
+    if (this.theatre === null || box.width === 0) return;
+    const covered = (id: string): DOMRect | null => {
+      const element = byId(id);
+      const rect = element.getBoundingClientRect();
+      return rect.width > 0 && rect.height > 0 && getComputedStyle(element).visibility !== "hidden" ? rect : null;
+    };
+    const [bar, side, shelf, panel] = [covered("bar"), covered("side"), covered("shelf"), covered("inspector")];
+    const narrow = box.width < NARROW;
+    const tops = [side, shelf, panel, covered("strip")].flatMap((one) => (one === null ? [] : [one.top]));
+    this.theatre.setFrame({
+      width: box.width, height: box.height,
+      top: (bar?.bottom ?? box.top) - box.top,
+      left: narrow ? 0 : Math.max((side?.right ?? box.left) - box.left, 0),
+      right: narrow ? 0 : Math.max(...[shelf, panel].map((one) => (one === null ? 0 : box.right - one.left)), 0),
+      bottom: narrow ? Math.max(...tops.map((top) => box.bottom - top), 0) : box.bottom - (covered("strip")?.top ?? box.bottom),
+    });
+  }
+}
