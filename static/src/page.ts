@@ -150,6 +150,11 @@ export class Page {
     return this.scene.theatre?.screenOf(layer, unit) ?? null;
   }
 
+  /** Where the middle of a layer is seen on the screen. */
+  centreOf(layer: string): { x: number; y: number } | null {
+    return this.scene.theatre?.centreOf(layer) ?? null;
+  }
+
   toggleFlat(): void {
     if (this.stage !== null) this.setView(this.place.view === "flat" ? "scene" : "flat");
   }

@@ -101,11 +101,15 @@ function shares(specs: readonly Spec[], stretch: Stretch): number[] {
 
 /** Where every shown layer stands, in a scene `across` units wide; in the order of the table. */
 export function layoutPlates(specs: readonly Spec[], edges: Edges, state: State, across: number): Plate[] {
+  return stand(specs, stretchesOf(specs, edges), state, across);
+}
+
+function stand(specs: readonly Spec[], stretches: readonly Stretch[], state: State, across: number): Plate[] {
   const plates: { index: number; plate: Plate }[] = [];
   const largest = Math.max(...specs.map((spec) => sideOf(Math.max(spec.height, spec.width))));
   const between = 0.16 * largest + 0.6;
   let front = 0; // z of the next row's near edge is -front
-  for (const stretch of stretchesOf(specs, edges)) {
+  for (const stretch of stretches) {
     const share = shares(specs, stretch);
     const lanes = stretch.lanes > 1 ? between : 0;
     for (const row of stretch.ranks) {
@@ -143,14 +147,19 @@ export function depthOf(plates: readonly Plate[]): number {
   return near - far;
 }
 
-/** The width with which the open network comes nearest to so many times as wide as deep. */
+/** The width with which the open network comes near to so many times as wide as deep; wider networks are less deep. */
 export function widthFor(specs: readonly Spec[], edges: Edges, aspect: number): number {
-  let [best, error] = [1, Infinity];
-  for (let width = 12; width < 20_000; width *= 1.08) {
-    const plates = layoutPlates(specs, edges, ALL_OPEN, width);
-    const used = Math.max(...plates.map((plate) => Math.abs(plate.x) + plate.wide / 2)) * 2;
-    const off = Math.abs(Math.log(used / depthOf(plates) / aspect));
-    if (off < error) [best, error] = [width, off];
+  const stretches = stretchesOf(specs, edges);
+  const wider = (width: number): number => {
+    const plates = stand(specs, stretches, ALL_OPEN, width);
+    return (2 * Math.max(...plates.map((plate) => Math.abs(plate.x) + plate.wide / 2))) / depthOf(plates) / aspect;
+  };
+  let [narrow, wide] = [8, 40_000];
+  while (wide / narrow > 1.02) {
+    const width = Math.sqrt(narrow * wide);
+    if (wider(width) > 1) wide = width;
+    else narrow = width;
   }
-  return best;
+  // rows are whole, so that the proportions jump: the nearer side of the jump
+  return Math.abs(Math.log(wider(narrow))) < Math.abs(Math.log(wider(wide))) ? narrow : wide;
 }

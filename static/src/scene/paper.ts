@@ -47,11 +47,18 @@ interface Ink {
 
 type Box = readonly [left: number, top: number, right: number, bottom: number];
 
+interface Band {
+  plate: Plate;
+  left: readonly [number, number];
+  right: readonly [number, number];
+  half: number; // of its height
+}
+
 export class Paper {
   readonly element: HTMLCanvasElement;
   private readonly context: CanvasRenderingContext2D;
   private ink: Ink;
-  private boxes: { plate: Plate; box: Box }[] = [];
+  private bands: Band[] = [];
 
   constructor(element: HTMLCanvasElement) {
     const context = element.getContext("2d");
@@ -111,7 +118,7 @@ export class Paper {
     const { context: c, ink } = this;
     const first = [marks.hovered?.layer, marks.chosen?.layer];
     const order = world.plates.toSorted((a, b) => Number(first.includes(b.name)) - Number(first.includes(a.name)) || b.wide * b.deep - a.wide * a.deep);
-    this.boxes = world.plates.map((plate) => ({ plate, box: boxOf(camera, plate) }));
+    this.bands = world.plates.map((plate) => bandOf(camera, plate));
     c.textBaseline = "middle";
     for (const plate of order) {
       const caption = captions.get(plate.name);
@@ -144,7 +151,7 @@ export class Paper {
     for (const [x, y] of spots) {
       const box: Box = [x - 4, y - 8, x + width + 4, y + 8];
       const outside = box[0] < frame.left || box[2] > frame.width - frame.right || box[1] < frame.top || box[3] > frame.height - frame.bottom;
-      const covers = spots.length === 2 && this.covered(box, plate);
+      const covers = !wanted && this.covered(box, plate);
       if (!outside && !covers && !taken.some((other) => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1])) return [x, y];
     }
     return wanted ? (spots[2] ?? null) : null;
@@ -152,7 +159,12 @@ export class Paper {
 
   /** Whether a name would stand on the tiles of another plate. */
   private covered(box: Box, own: Plate): boolean {
-    return this.boxes.some(({ plate, box: other }) => plate !== own && box[0] < other[2] - 6 && box[2] > other[0] + 6 && (box[1] + box[3]) / 2 < other[3] && (box[1] + box[3]) / 2 > other[1]);
+    const [x, y] = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
+    return this.bands.some(({ plate, left, right, half }) => {
+      if (plate === own || box[2] < left[0] - 4 || box[0] > right[0] + 4) return false;
+      const share = Math.min(Math.max((x - left[0]) / Math.max(right[0] - left[0], 1), 0), 1);
+      return Math.abs(y - (left[1] + share * (right[1] - left[1]))) < half + 5;
+    });
   }
 
   private write(text: string, x: number, y: number, font: string, colour: string): void {
@@ -273,12 +285,15 @@ export class Paper {
   }
 }
 
-/** What a plate covers of the window, as an upright box inside it (plates are turned, so half their depth). */
-function boxOf(camera: Camera, plate: Plate): Box {
-  const ends = [camera.project([plate.x - plate.wide / 2, plate.y, plate.z]), camera.project([plate.x + plate.wide / 2, plate.y, plate.z])];
-  const [near, far] = [camera.project([plate.x, plate.y, plate.z + plate.deep / 2]), camera.project([plate.x, plate.y, plate.z - plate.deep / 2])];
-  const [xs, ys] = [ends.map((end) => end?.[0] ?? 0), [near?.[1] ?? 0, far?.[1] ?? 0, ...ends.map((end) => end?.[1] ?? 0)]];
-  return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+/** What a plate covers of the window: a band from the middle of its left to the middle of its right edge. */
+function bandOf(camera: Camera, plate: Plate): Band {
+  const at = (x: number, z: number): readonly [number, number] => {
+    const seen = camera.project([plate.x + x * plate.wide, plate.y, plate.z + z * plate.deep]);
+    return seen === null ? [-1e4, -1e4] : [seen[0], seen[1]];
+  };
+  const [a, b] = [at(-0.5, 0), at(0.5, 0)];
+  const half = Math.abs(at(0, 0.5)[1] - at(0, -0.5)[1]) / 2;
+  return a[0] < b[0] ? { plate, left: a, right: b, half } : { plate, left: b, right: a, half };
 }
 
 function inkOf(element: HTMLElement): Ink {

@@ -10,7 +10,7 @@ const MAKING_ROOM = 260;
 const REST = 160; // after this long without a move the camera is at rest
 
 /** From where a network is first seen. */
-export const OPENING: Pose = { target: [0, 0, 0], distance: 100, azimuth: -0.3, elevation: 0.6, flat: false };
+export const OPENING: Pose = { target: [0, 0, 0], distance: 100, azimuth: -0.2, elevation: 0.6, flat: false };
 export const ABOVE = { azimuth: 0, elevation: Math.PI / 2, flat: true };
 
 /** Windows narrower than this are phones. */

@@ -268,6 +268,14 @@ export class Theatre implements Stage {
     return at === null ? null : { x: at[0] + box.left, y: at[1] + box.top };
   }
 
+  /** Where the middle of a layer's plate is seen now. */
+  centreOf(layer: string): { x: number; y: number } | null {
+    const plate = this.world?.plate(layer);
+    const at = plate === undefined ? null : this.pilot.camera.project([plate.x, plate.y, plate.z]);
+    const box = this.host.getBoundingClientRect();
+    return at === null ? null : { x: at[0] + box.left, y: at[1] + box.top };
+  }
+
   /** Redraws with other marks. */
   refresh(): void {
     this.clock.ask();

@@ -49,7 +49,7 @@ export class SceneView {
     this.addControls(events);
     const measure = (): void => { this.measure(); };
     const observer = new ResizeObserver(measure);
-    for (const id of ["scene", "side", "shelf", "inspector", "bar"]) observer.observe(byId(id));
+    for (const id of ["scene", "side", "shelf", "inspector", "bar", "strip"]) observer.observe(byId(id));
     window.addEventListener("resize", measure);
   }
 
@@ -205,13 +205,14 @@ export class SceneView {
     };
     const [bar, side, shelf, panel] = [covered("bar"), covered("side"), covered("shelf"), covered("inspector")];
     const narrow = box.width < NARROW;
-    const tops = [side, shelf, panel, covered("strip")].flatMap((one) => (one === null ? [] : [one.top]));
+    const strip = covered("strip");
+    const tops = [side, shelf, panel].flatMap((one) => (one === null ? [] : [one.top]));
     this.theatre.setFrame({
       width: box.width, height: box.height,
-      top: (bar?.bottom ?? box.top) - box.top,
+      top: Math.max(bar?.bottom ?? box.top, narrow ? strip?.bottom ?? 0 : 0) - box.top,
       left: narrow ? 0 : Math.max((side?.right ?? box.left) - box.left, 0),
       right: narrow ? 0 : Math.max(...[shelf, panel].map((one) => (one === null ? 0 : box.right - one.left)), 0),
-      bottom: narrow ? Math.max(...tops.map((top) => box.bottom - top), 0) : box.bottom - (covered("strip")?.top ?? box.bottom),
+      bottom: narrow ? Math.max(...tops.map((top) => box.bottom - top), 56) : box.bottom - (strip?.top ?? box.bottom),
     });
   }
 }

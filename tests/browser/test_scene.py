@@ -1,0 +1,296 @@
+"""The scene as a reader walks through it: units by their place on the screen, the API's numbers, camera and link."""
+
+import json
+import math
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import NARROW, WIDE, Open, Visit
+from tests.conftest import MODELS
+from tests.browser.test_page import answer, shown_predictions
+
+pytestmark = pytest.mark.browser
+
+FULL_DRAW_CALLS = 150
+
+
+def spot_of(page: Page, layer: str, unit: list[int]) -> tuple[float, float]:
+    """Where a unit is seen on the screen."""
+    spot = page.evaluate("([layer, unit]) => convscope.screenOf(layer, unit)", [layer, unit])
+    assert spot is not None, f"{layer} {unit} is not on the screen"
+    return float(spot["x"]), float(spot["y"])
+
+
+def fly(seen: Visit, layer: str, channel: int | None = None) -> None:
+    """Flies to a layer, or one of its maps; at once, as the tests ask for calm."""
+    seen.page.evaluate(
+        "([layer, channel]) => channel === null ? convscope.stage.fly(layer) : convscope.stage.fly(layer, channel)",
+        [layer, channel],
+    )
+    seen.page.wait_for_timeout(100)
+
+
+def hover(seen: Visit, layer: str, unit: list[int]) -> float:
+    """Points at a unit; the value that the page shows for it."""
+    seen.page.mouse.move(*spot_of(seen.page, layer, unit))
+    name = ",".join(str(one) for one in unit)
+    seen.page.wait_for_selector(f"#reading[data-layer='{layer}'][data-unit='{name}']:not([data-value=''])")
+    return float(str(seen.page.locator("#reading").get_attribute("data-value")))
+
+
+def layers_of(api: httpx.Client, model: str) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = api.get(f"/api/v1/models/{model}").json()["layers"]
+    return listed
+
+
+def middle(shape: list[int]) -> list[int]:
+    return [size // 2 for size in shape]
+
+
+def scene(seen: Visit, name: str) -> int:
+    return int(str(seen.page.locator("#scene").get_attribute(name)))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_layer_stands_and_its_units_are_found_by_place(visit: Open, api: httpx.Client, model: str) -> None:
+    seen = visit(f"#model={model}")
+    assert scene(seen, "data-draw-calls") <= FULL_DRAW_CALLS
+    table = layers_of(api, model)
+    assert seen.page.locator("#shelf li").count() == len(table)
+    by_op = {layer["op"]: layer for layer in table}  # the last layer of every operator
+    for layer in by_op.values():
+        unit = middle(layer["shape"])
+        fly(seen, layer["name"], unit[0])
+        told = api.get(f"/api/v1/runs/{seen.run()}/layers/{layer['name']}/units/{'/'.join(map(str, unit))}").json()
+        assert hover(seen, layer["name"], unit) == told["value"], layer["name"]
+
+
+@pytest.mark.parametrize("view", ["", "#view=flat"])
+def test_a_click_opens_the_unit_with_patch_kernel_and_sum(visit: Open, api: httpx.Client, view: str) -> None:
+    seen = visit(view)
+    model = str(seen.page.locator(".layer-list").get_attribute("data-model"))
+    layer = next(one for one in layers_of(api, model) if one["op"] == "conv" and one["inputs"] != ["image"])
+    unit = middle(layer["shape"])
+    hover(seen, layer["name"], unit)
+    seen.page.mouse.click(*spot_of(seen.page, layer["name"], unit))
+    explanation = seen.page.locator(".explanation")
+    explanation.wait_for()
+    name = ",".join(map(str, unit))
+    assert explanation.get_attribute("data-unit") == name
+    told = api.get(f"/api/v1/runs/{seen.run()}/layers/{layer['name']}/units/{name.replace(',', '/')}").json()
+    for figure in ("value", "sum", "bias"):
+        assert float(str(explanation.get_attribute(f"data-{figure}"))) == told[figure]
+    block = explanation.locator(".source").first
+    source = next(one for one in told["sources"] if str(one["channel"]) == block.get_attribute("data-channel"))
+    patch, kernel, products = (
+        np.array([float(str(cell.get_attribute("data-value"))) for cell in grid.locator("span").all()])
+        for grid in block.locator(".matrix").all()
+    )
+    assert patch.tolist() == np.array(source["values"]).ravel().tolist()
+    assert kernel.tolist() == np.array(source["weights"]).ravel().tolist()
+    np.testing.assert_allclose(products, patch * kernel)
+    # the panel does not cover what it explains
+    x, y = spot_of(seen.page, layer["name"], unit)
+    panel = seen.page.locator("#inspector").bounding_box()
+    assert panel is not None
+    assert not (panel["x"] <= x and panel["y"] <= y)
+
+
+def test_one_walks_back_in_the_scene_to_the_pixels(visit: Open, api: httpx.Client) -> None:
+    seen = visit()
+    table = layers_of(api, str(seen.page.locator(".layer-list").get_attribute("data-model")))
+    seen.page.mouse.click(*spot_of(seen.page, table[-1]["name"], [3]))
+    while (here := seen.page.locator(".explanation").get_attribute("data-layer")) != table[0]["name"]:
+        seen.page.locator(".explanation .walk").first.click()
+        seen.page.wait_for_selector(f'.explanation:not([data-layer="{here}"])')
+        reached = seen.page.locator(".explanation")
+        unit = [int(one) for one in str(reached.get_attribute("data-unit")).split(",")]
+        x, y = spot_of(seen.page, str(reached.get_attribute("data-layer")), unit)
+        assert 0 < x < WIDE[0] and 0 < y < WIDE[1]  # where the walk leads can be seen
+
+
+def test_layers_fold_open_and_hide(visit: Open, api: httpx.Client) -> None:
+    seen = visit()
+    table = layers_of(api, str(seen.page.locator(".layer-list").get_attribute("data-model")))
+    name = table[2]["name"]
+    row = seen.page.locator(f"#shelf li[data-layer='{name}']")
+    x, y = spot_of(seen.page, name, [table[2]["shape"][0] // 2, 0, 0])
+    row.hover()
+    row.locator(".fold-one").click()
+    assert seen.page.evaluate("layer => convscope.screenOf(layer, [0, 0, 0])", name) is None  # a mean has no units
+    expect(row.locator(".fold-one")).to_have_attribute("aria-pressed", "true")
+    box = seen.page.locator("#scene").bounding_box()
+    assert box is not None
+    centre = seen.page.evaluate("layer => convscope.centreOf(layer)", name)
+    seen.page.mouse.click(centre["x"], centre["y"])  # a click on the mean opens it
+    expect(row.locator(".fold-one")).to_have_attribute("aria-pressed", "false")
+    again = spot_of(seen.page, name, [table[2]["shape"][0] // 2, 0, 0])
+    assert math.dist((x, y), again) < 2
+    calls = scene(seen, "data-draw-calls")
+    row.hover()
+    row.locator(".hide-one").click()
+    seen.page.wait_for_function(f"Number(document.getElementById('scene').dataset.drawCalls) === {calls - 1}")
+    row.hover()
+    row.locator(".hide-one").click()
+    seen.page.wait_for_function(f"Number(document.getElementById('scene').dataset.drawCalls) === {calls}")
+
+
+def test_nothing_is_drawn_at_rest_and_every_way_of_moving_draws(visit: Open) -> None:
+    seen = visit()
+    page = seen.page
+    rest = scene(seen, "data-frames")
+    page.wait_for_timeout(1500)
+    assert scene(seen, "data-frames") == rest
+
+    def pose() -> Any:
+        return page.evaluate("JSON.stringify(convscope.stage.pose())")
+
+    def moves(what: str) -> None:
+        nonlocal before
+        page.wait_for_timeout(150)
+        assert pose() != before, what
+        before = pose()
+
+    before = pose()
+    page.mouse.move(1080, 620)
+    page.mouse.down()
+    page.mouse.move(1000, 600, steps=4)
+    page.mouse.up()
+    moves("drag turns")
+    page.mouse.down(button="right")
+    page.mouse.move(1040, 620, steps=4)
+    page.mouse.up(button="right")
+    moves("the right button moves")
+    page.mouse.wheel(0, -200)
+    moves("the wheel zooms")
+    for key in ("ArrowLeft", "ArrowUp", "+", "-", "q", "o", "]", "v"):
+        page.keyboard.press(key)
+        moves(key)
+    assert json.loads(before)["flat"] is True
+    assert scene(seen, "data-frames") > rest
+
+
+def test_the_wheel_zooms_to_the_pointer(visit: Open, api: httpx.Client) -> None:
+    seen = visit()
+    table = layers_of(api, str(seen.page.locator(".layer-list").get_attribute("data-model")))
+    unit = middle(table[1]["shape"])
+    spot = spot_of(seen.page, table[1]["name"], unit)
+    seen.page.mouse.move(*spot)
+    seen.page.mouse.wheel(0, -240)
+    seen.page.wait_for_timeout(300)
+    assert math.dist(spot, spot_of(seen.page, table[1]["name"], unit)) < 12
+
+
+def test_a_layer_is_found_and_flown_to(visit: Open, api: httpx.Client) -> None:
+    model = max(MODELS, key=lambda one: len(layers_of(api, one)))
+    seen = visit(f"#model={model}")
+    name = layers_of(api, model)[-5]["name"]
+    before = seen.page.evaluate("layer => convscope.screenOf(layer, [0, 0, 0])", name)
+    seen.page.keyboard.press("/")
+    seen.page.keyboard.type(name)
+    seen.page.keyboard.press("Enter")
+    seen.page.wait_for_timeout(300)
+    after = seen.page.evaluate("layer => convscope.screenOf(layer, [0, 0, 0])", name)
+    assert before != after
+    assert 0 < after["x"] < WIDE[0] and 0 < after["y"] < WIDE[1]
+
+
+def test_a_link_holds_network_sample_unit_and_camera(visit: Open, api: httpx.Client) -> None:
+    model = MODELS[0]
+    layer = next(one for one in layers_of(api, model) if one["op"] == "conv")
+    first = visit(f"#model={model}&sample=parachute")
+    fly(first, layer["name"], 2)
+    first.page.mouse.click(*spot_of(first.page, layer["name"], [2, 5, 7]))
+    first.page.locator(".explanation").wait_for()
+    first.page.wait_for_function("location.hash.includes('camera=') && location.hash.includes('unit=2,5,7')")
+    first.page.wait_for_timeout(800)
+    where = first.page.evaluate("convscope.stage.pose()")
+    second = visit(first.page.url.split("/")[-1])
+    second.page.locator(".explanation").wait_for()
+    assert second.run() == first.run()
+    there = second.page.evaluate("convscope.stage.pose()")
+    for name in ("distance", "azimuth", "elevation"):
+        assert math.isclose(where[name], there[name], rel_tol=1e-4), name
+    assert np.allclose(where["target"], there["target"], rtol=1e-4, atol=1e-3)
+    assert second.page.locator(".explanation").get_attribute("data-unit") == "2,5,7"
+
+
+def test_a_lost_context_comes_back(visit: Open) -> None:
+    seen = visit()
+    shown = seen.page.locator("#scene").screenshot()
+    seen.page.evaluate(
+        "window.lost = document.querySelector('canvas.gl').getContext('webgl2').getExtension('WEBGL_lose_context')"
+    )
+    seen.page.evaluate("lost.loseContext()")
+    seen.page.wait_for_selector("#scene[data-context=lost]")
+    seen.page.evaluate("lost.restoreContext()")
+    seen.page.wait_for_selector("#scene[data-context=restored]")
+    seen.page.wait_for_timeout(1500)
+    assert seen.page.locator("#scene").screenshot() == shown
+
+
+def test_without_webgl_the_list_stands_in_and_says_so(visit: Open) -> None:
+    seen = visit()
+    seen.page.add_init_script(
+        "const get = HTMLCanvasElement.prototype.getContext;"
+        "HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {"
+        " return kind.startsWith('webgl') ? null : get.call(this, kind, ...rest); };"
+    )
+    seen.go()
+    expect(seen.page.locator("#notice")).to_contain_text("no WebGL")
+    expect(seen.page.locator(".layer .maps canvas").first).to_be_visible()
+    expect(seen.page.get_by_role("button", name="3D")).to_be_disabled()
+    seen.errors.clear()  # three.js logs the missing context as an error
+
+
+def test_a_server_that_goes_is_told_and_comes_back(visit: Open) -> None:
+    seen = visit()
+    before = seen.run()
+    for path in ("**/api/**", "**/healthz"):
+        seen.page.route(path, lambda route: route.abort())
+    seen.page.get_by_role("button", name="Sample: Digit 3").click()
+    expect(seen.page.locator("#alert")).to_contain_text("does not answer")
+    for path in ("**/api/**", "**/healthz"):
+        seen.page.unroute(path)
+    seen.page.wait_for_selector(f"body[data-busy='false']:not([data-run='{before}'])")
+    expect(seen.page.locator("#alert")).to_be_hidden()
+    seen.errors.clear()  # Chromium logs the requests that failed
+
+
+def test_the_view_is_saved_as_a_picture(visit: Open) -> None:
+    seen = visit()
+    with seen.page.expect_download() as download:
+        seen.page.keyboard.press("p")
+    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_phone_draws_reads_and_explains(visit: Open, api: httpx.Client) -> None:
+    seen = visit(size=NARROW)
+    before = seen.run()
+    seen.page.get_by_role("button", name="Clear").click()
+    box = seen.page.locator("canvas.pad").bounding_box()
+    assert box is not None
+    mouse = seen.page.mouse
+    side = box["width"]
+    mouse.move(box["x"] + 0.5 * side, box["y"] + 0.15 * side)
+    mouse.down()
+    mouse.move(box["x"] + 0.5 * side, box["y"] + 0.85 * side, steps=12)
+    mouse.up()
+    seen.settle()
+    assert seen.run() != before
+    assert shown_predictions(seen) == answer(api, seen.run())
+    assert shown_predictions(seen)[0][0] == "1"
+    table = layers_of(api, str(seen.page.locator(".layer-list").get_attribute("data-model")))
+    unit = middle(table[1]["shape"])
+    hover(seen, table[1]["name"], unit)
+    seen.page.mouse.click(*spot_of(seen.page, table[1]["name"], unit))
+    seen.page.locator(".explanation").wait_for()
+    _, y = spot_of(seen.page, table[1]["name"], unit)
+    panel = seen.page.locator("#inspector").bounding_box()
+    assert panel is not None and y < panel["y"]
+    sizes = seen.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert sizes[0] <= sizes[1]
