@@ -123,8 +123,6 @@ def test_layers_fold_open_and_hide(visit: Open, api: httpx.Client) -> None:
     row.locator(".fold-one").click()
     assert seen.page.evaluate("layer => convscope.screenOf(layer, [0, 0, 0])", name) is None  # a mean has no units
     expect(row.locator(".fold-one")).to_have_attribute("aria-pressed", "true")
-    box = seen.page.locator("#scene").bounding_box()
-    assert box is not None
     centre = seen.page.evaluate("layer => convscope.centreOf(layer)", name)
     seen.page.mouse.click(centre["x"], centre["y"])  # a click on the mean opens it
     expect(row.locator(".fold-one")).to_have_attribute("aria-pressed", "false")
@@ -133,10 +131,10 @@ def test_layers_fold_open_and_hide(visit: Open, api: httpx.Client) -> None:
     calls = scene(seen, "data-draw-calls")
     row.hover()
     row.locator(".hide-one").click()
-    seen.page.wait_for_function(f"Number(document.getElementById('scene').dataset.drawCalls) === {calls - 1}")
+    seen.page.wait_for_selector(f"#scene[data-draw-calls='{calls - 1}']")
     row.hover()
     row.locator(".hide-one").click()
-    seen.page.wait_for_function(f"Number(document.getElementById('scene').dataset.drawCalls) === {calls}")
+    seen.page.wait_for_selector(f"#scene[data-draw-calls='{calls}']")
 
 
 def test_nothing_is_drawn_at_rest_and_every_way_of_moving_draws(visit: Open) -> None:
