@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 page_sources := $(shell find static \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: help serve test check format page clean
+.PHONY: help serve test check format page bench clean
 .DELETE_ON_ERROR:
 
 help: ## list the commands
@@ -45,6 +45,9 @@ check: $(VENV)/.development static/node_modules/.installed ## ruff, mypy --stric
 format: $(VENV)/.development ## let ruff format and mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.development static/dist/.built ## what the page costs, in Chromium, against one plain forward
+	@$(BIN)/python -m benchmarks.page
 
 page: static/dist/.built ## build the page into static/dist
 

@@ -22,6 +22,7 @@ export default defineConfig({
         main: resolve(here, "src/main.ts"),
         theme: resolve(here, "src/theme.ts"),
         docs: resolve(here, "src/docs.ts"),
+        warm: resolve(here, "src/warm.ts"),
         style: resolve(here, "src/styles/style.css"),
       },
       output: { entryFileNames: "[name].js", chunkFileNames: "[name].js", assetFileNames: "[name][extname]" },

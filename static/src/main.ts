@@ -28,11 +28,28 @@ function listenForKeys(page: Page, help: Help): void {
   });
 }
 
+/** How long the page waits for the graphics to start before it goes on without having warmed them up, in milliseconds. */
+const PATIENCE = 8000;
+
+/** Lets a worker start the browser's graphics; the page's own first context would stand still for as long as that takes. */
+function warmUp(root: string): Promise<void> {
+  return new Promise((resolve) => {
+    const worker = new Worker(`${root}/static/warm.js`, { type: "module" });
+    worker.onmessage = worker.onerror = () => {
+      worker.terminate();
+      resolve();
+    };
+    window.setTimeout(resolve, PATIENCE);
+  });
+}
+
 async function start(): Promise<void> {
-  const api = new Api(context["root"] ?? "");
+  const root = context["root"] ?? "";
+  const api = new Api(root);
   const help = new Help();
   byId("help-button").addEventListener("click", () => { help.toggle(); });
-  const page = new Page(api, await api.models(), {
+  const [models] = await Promise.all([api.models(), warmUp(root)]);
+  const page = new Page(api, models, {
     keepSeconds: Number(context["keepSeconds"]),
     maxBytes: Number(context["maxBodyBytes"]),
   });

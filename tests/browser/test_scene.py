@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NARROW, WIDE, Open, Visit
-from tests.conftest import MODELS
 from tests.browser.test_page import answer, shown_predictions
+from tests.conftest import MODELS
 
 pytestmark = pytest.mark.browser
 

@@ -10,6 +10,9 @@ export interface Look {
   lut: Lut;
 }
 
+// `willReadFrequently` keeps these small canvases in memory: they are drawn faster there than sent to a graphics card,
+// and a page whose graphics are still starting does not stand still for them.
+
 /** Gives the canvas `width` x `height` CSS pixels at the screen's resolution and returns a cleared context. */
 export function sizeCanvas(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D {
   const ratio = Math.min(window.devicePixelRatio, 2);
@@ -17,7 +20,7 @@ export function sizeCanvas(canvas: HTMLCanvasElement, width: number, height: num
   canvas.height = Math.max(1, Math.round(height * ratio));
   canvas.style.width = `${width}px`;
   canvas.style.height = `${height}px`;
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   if (context === null) throw new Error("This browser gives no 2D canvas, on which the maps are drawn.");
   context.scale(ratio, ratio);
   context.imageSmoothingEnabled = false;
@@ -31,7 +34,7 @@ function picture(width: number, height: number, fill: (pixels: Uint32Array) => v
   canvas.height = height;
   const image = new ImageData(width, height);
   fill(new Uint32Array(image.data.buffer));
-  canvas.getContext("2d")?.putImageData(image, 0, 0);
+  canvas.getContext("2d", { willReadFrequently: true })?.putImageData(image, 0, 0);
   return canvas;
 }
 

@@ -36,7 +36,7 @@ export function inkPicture(strokes: readonly Stroke[]): Promise<Blob> {
   const canvas = document.createElement("canvas");
   canvas.width = SENT_SIDE;
   canvas.height = SENT_SIDE;
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   if (context !== null) drawInk(context, SENT_SIDE, strokes, "#ffffff", "#000000");
   return pictureOf(canvas);
 }

@@ -62,7 +62,7 @@ export class Pad {
 
   /** Repaints in the colours of the theme. */
   paint(): void {
-    const context = this.canvas.getContext("2d");
+    const context = this.canvas.getContext("2d", { willReadFrequently: true });
     const style = getComputedStyle(this.canvas);
     if (context === null) return;
     drawInk(context, this.canvas.width, this.drawing.strokes, style.getPropertyValue("--pad").trim() || "#000", style.getPropertyValue("--ink").trim() || "#fff");

@@ -310,7 +310,7 @@ export function paintScene(scene: Scene): HTMLCanvasElement {
   const canvas = document.createElement("canvas");
   canvas.width = SCENE_SIDE;
   canvas.height = SCENE_SIDE;
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   if (context !== null) scene.paint(context, seeded(1998));
   return canvas;
 }

@@ -1,6 +1,6 @@
 /** Drawing the plates with WebGL, a frame when one is asked for and none at rest. */
 
-import { DataTexture, LinearFilter, NoColorSpace, PerspectiveCamera, RGBAFormat, Scene, Texture, Vector3, WebGLRenderer } from "three";
+import { DataTexture, LinearFilter, NearestFilter, NoColorSpace, PerspectiveCamera, RGBAFormat, Scene, Texture, Vector3, WebGLRenderer } from "three";
 import type { Maps } from "../data/maps";
 import { lutFor, type Scale, type Theme } from "../draw/colour";
 import type { Camera } from "../layout/camera";
@@ -20,12 +20,13 @@ export class Canvas {
   private readonly lut: DataTexture;
   private readonly pictures = new Map<Slab, Texture>();
   private tints: Tint;
+  private compiled = false;
   private detail = 1; // share of the screen's resolution
   private width = 1;
   private height = 1;
 
-  /** Throws where the browser gives no WebGL. */
-  constructor(element: HTMLCanvasElement, theme: Theme) {
+  /** `ready` is called when frames can be drawn. Throws where the browser gives no WebGL. */
+  constructor(element: HTMLCanvasElement, theme: Theme, ready: () => void) {
     this.element = element;
     this.renderer = new WebGLRenderer({ canvas: element, alpha: true, antialias: false, depth: false, stencil: false, powerPreference: "high-performance" });
     this.renderer.setClearColor(0, 0);
@@ -33,9 +34,19 @@ export class Canvas {
     this.eye.matrixAutoUpdate = false;
     this.eye.matrixWorldAutoUpdate = false;
     this.lut = new DataTexture(new Uint8Array(1024), 256, 1, RGBAFormat);
-    Object.assign(this.lut, { minFilter: LinearFilter, magFilter: LinearFilter, colorSpace: NoColorSpace });
+    Object.assign(this.lut, { minFilter: NearestFilter, magFilter: NearestFilter, colorSpace: NoColorSpace });
     this.tints = tintFor(theme);
     this.setLut("signed", theme);
+    this.warm(ready);
+  }
+
+  /** Compiles the shader beside the page's own work; nothing is drawn until it is there. */
+  private warm(ready: () => void): void {
+    const sample = new Scene().add(new Slab(this.lut, this.tints).mesh);
+    void this.renderer.compileAsync(sample, this.eye).then(() => {
+      this.compiled = true;
+      ready();
+    });
   }
 
   get drawCalls(): number {
@@ -95,28 +106,29 @@ export class Canvas {
   resize(width: number, height: number): void {
     if (width === this.width && height === this.height) return;
     [this.width, this.height] = [width, height];
-    this.applySize();
+    this.renderer.setDrawingBufferSize(width, height, Math.min(window.devicePixelRatio, 2));
+    this.setDetail(this.detail);
   }
 
-  /** Draws one frame; while something moves, as coarsely as it takes to keep moving. */
-  draw(camera: Camera, moving: boolean, lastFrame: number): void {
-    const wanted = !moving ? 1 : lastFrame > SLOW ? Math.max(this.detail * 0.75, COARSEST) : this.detail;
-    if (wanted !== this.detail) {
-      this.detail = wanted;
-      this.applySize();
-    }
+  /** Draws one frame; `hasty`: as coarsely as it takes to follow the hand. */
+  draw(camera: Camera, hasty: boolean, lastFrame: number): void {
+    if (!this.compiled) return;
+    const detail = !hasty ? 1 : lastFrame > SLOW ? Math.max(this.detail * 0.7, COARSEST) : this.detail;
+    if (detail !== this.detail) this.setDetail(detail);
     this.aim(camera);
     this.renderer.render(this.scene, this.eye);
   }
 
-  /** Whether the last frame was coarser than the screen. */
-  get coarse(): boolean {
-    return this.detail < 1;
+  /** Draws into a corner of the canvas, enlarged by the browser: another size of the canvas itself would take longer. */
+  private setDetail(detail: number): void {
+    this.detail = detail;
+    this.renderer.setViewport(0, 0, this.width * detail, this.height * detail);
+    this.element.style.transform = detail === 1 ? "" : `scale(${1 / detail})`;
   }
 
-  private applySize(): void {
-    this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, 2) * this.detail);
-    this.renderer.setSize(this.width, this.height, false);
+  /** Whether frames show anything yet. */
+  get ready(): boolean {
+    return this.compiled;
   }
 
   /** Basis and projection as the pure camera has them, its centre moved to what the panels leave free. */

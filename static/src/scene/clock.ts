@@ -47,6 +47,11 @@ export class Clock {
     this.ask();
   }
 
+  /** Whether that motion is in progress. */
+  moves(name: string): boolean {
+    return this.motions.has(name);
+  }
+
   stop(name: string): void {
     this.motions.delete(name);
   }

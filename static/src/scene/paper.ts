@@ -61,7 +61,7 @@ export class Paper {
   private bands: Band[] = [];
 
   constructor(element: HTMLCanvasElement) {
-    const context = element.getContext("2d");
+    const context = element.getContext("2d", { willReadFrequently: true });
     if (context === null) throw new Error("This browser gives no 2D canvas, on which the names are drawn.");
     this.element = element;
     this.context = context;

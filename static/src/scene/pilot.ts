@@ -8,6 +8,10 @@ import type { Pose } from "./stage";
 const FLIGHT = 380;
 const MAKING_ROOM = 260;
 const REST = 160; // after this long without a move the camera is at rest
+const HAND = 500; // after this long without one, a hand has let go: frames become sharp again
+
+/** Room for the names of the classes behind the last layer, in pixels. */
+const NAMES = 44;
 
 /** From where a network is first seen. */
 export const OPENING: Pose = { target: [0, 0, 0], distance: 100, azimuth: -0.2, elevation: 0.6, flat: false };
@@ -83,14 +87,16 @@ export class Pilot {
     this.flatness = pose.flat ? 1 : 0;
     if (!pose.flat) this.turned = pose;
     this.aim(pose);
-    this.clock.move("hand", REST, () => undefined, () => { this.rest(); });
+    this.clock.move("hand", HAND, () => undefined, () => { this.rest(); });
   }
 
   /** The pose, with these angles, that shows everything. */
   wholeView(pose: Pose): Pose {
     const points = this.flight.corners();
     if (points.length === 0) return pose;
-    const view = fitting(points, pose, this.frame, this.frame.width < NARROW ? 0.94 : 0.88);
+    const frame = { ...this.frame, top: this.frame.top + NAMES };
+    const fitted = fitting(points, pose, frame, this.frame.width < NARROW ? 0.94 : 0.9);
+    const view = new Camera(fitted, this.frame).panned(0, NAMES / 2);
     this.farthest = 2.5 * view.distance;
     return view;
   }

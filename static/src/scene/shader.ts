@@ -41,16 +41,14 @@ uniform float slabAlpha;
 const float TABLE = 256.0;
 
 vec3 shade(float share, float low, float high) {
-  if (scale == 2) return texture(lut, vec2((pow(share, gamma) * 255.0 + 0.5) / 256.0, 0.5)).rgb;
-  float value = mix(low, high, share);
-  float index;
-  if (scale == 1) {
-    index = pow(clamp((value - span.x) / max(span.y - span.x, 1e-30), 0.0, 1.0), gamma);
-  } else {
-    float side = value / max(max(abs(span.x), abs(span.y)), 1e-30);
-    index = 0.5 + 0.5 * sign(side) * pow(min(abs(side), 1.0), gamma);
+  float index = share;
+  if (scale != 2) {
+    float value = mix(low, high, share);
+    index = scale == 1 ? (value - span.x) / max(span.y - span.x, 1e-30) : value / max(max(abs(span.x), abs(span.y)), 1e-30);
   }
-  return texture(lut, vec2((index * 255.0 + 0.5) / 256.0, 0.5)).rgb;
+  if (gamma != 1.0) index = sign(index) * pow(min(abs(index), 1.0), gamma);
+  if (scale == 0) index = 0.5 + 0.5 * index;
+  return texelFetch(lut, ivec2(int(clamp(index, 0.0, 1.0) * 255.0 + 0.5), 0), 0).rgb;
 }
 
 void main() {
@@ -80,8 +78,8 @@ void main() {
 
   vec3 paint = scale == 3 ? texel.rgb : shade(texel.r, entry.x, entry.y);
   // a hairline keeps a map that is as dark as the ground apart from it
-  float line = clamp(1.5 - min(near.x, near.y), 0.0, 1.0) * clamp(min(tile.x / pixel.x, tile.y / pixel.y) / 14.0 - 0.5, 0.0, 1.0);
-  paint = mix(paint, frame, 0.55 * line);
+  float edging = min(near.x, near.y);
+  if (edging < 1.5) paint = mix(paint, frame, 0.55 * (1.5 - max(edging, 0.5)) * clamp(min(tile.x / pixel.x, tile.y / pixel.y) / 14.0 - 0.5, 0.0, 1.0));
   paint = mix(slab, paint, lit);
   float alpha = mix(base, 1.0, cover * max(lit, 0.25));
   vec3 mixed = mix(slab, paint, cover);

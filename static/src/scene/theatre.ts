@@ -33,7 +33,8 @@ export interface Look {
 }
 
 const FOLDING = 320;
-const LIGHTING = 420; // of one layer; layers follow each other
+const LIGHTING = 380; // of one layer
+const FOLLOWING = 900; // until the last of many layers begins to light up
 export class Theatre implements Stage {
   readonly marks: Marks = { hovered: null, chosen: null, rays: null, raysFrom: null, field: null };
   world: World | null = null;
@@ -57,7 +58,7 @@ export class Theatre implements Stage {
   constructor(host: HTMLElement, places: { gl: HTMLCanvasElement; paper: HTMLCanvasElement; map: HTMLCanvasElement }, theme: Theme, events: TheatreEvents) {
     this.host = host;
     this.events = events;
-    this.canvas = new Canvas(places.gl, theme);
+    this.canvas = new Canvas(places.gl, theme, () => { this.clock.ask(); });
     this.paper = new Paper(places.paper);
     this.clock = new Clock((moving) => { this.draw(moving); });
     this.pilot = new Pilot(this.clock, {
@@ -337,7 +338,7 @@ export class Theatre implements Stage {
     const slab = this.canvas.slabs.get(name);
     if (slab === undefined || slab.lit > 0) return;
     const rank = Math.max(this.layers.findIndex((layer) => layer.name === name), 0);
-    const wait = Math.min(rank * 90, 60 + rank * 18) / LIGHTING;
+    const wait = (rank * Math.min(90, FOLLOWING / this.layers.length)) / LIGHTING;
     this.clock.move(`light ${name}`, LIGHTING * (1 + wait), (t) => { slab.lit = Math.max(Math.min(t * (1 + wait) - wait, 1), 0); }, undefined, false);
   }
 
@@ -385,10 +386,10 @@ export class Theatre implements Stage {
   private draw(moving: boolean): void {
     const { world } = this;
     if (world === null) return;
-    this.canvas.draw(this.pilot.camera, moving, this.clock.lastFrame);
+    this.canvas.draw(this.pilot.camera, this.clock.moves("hand") || this.clock.moves("camera"), this.clock.lastFrame);
     this.paper.draw(world, this.pilot.camera, this.marks, this.captions, this.outputs, (name) => this.strength(name));
     if (!moving || this.clock.frames % 4 === 0) this.map.draw(world.plates, this.pilot.camera, this.marks.hovered?.layer ?? this.marks.chosen?.layer);
     Object.assign(this.host.dataset, { drawCalls: String(this.canvas.drawCalls), frames: String(this.clock.frames), moving: String(moving) });
-    for (const resolve of this.awaited.splice(0)) resolve();
+    if (this.canvas.ready) for (const resolve of this.awaited.splice(0)) resolve();
   }
 }

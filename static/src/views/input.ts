@@ -60,11 +60,13 @@ const THUMB = 56;
 
 function sampleButton(sample: Sample, choose: (sample: Sample) => void): HTMLButtonElement {
   const picture = h("canvas", { width: 2 * THUMB, height: 2 * THUMB, "aria-hidden": "true" });
-  const context = picture.getContext("2d");
-  if (context !== null) {
+  // one after the other, so that the page answers between them
+  window.setTimeout(() => {
+    const context = picture.getContext("2d", { willReadFrequently: true });
+    if (context === null) return;
     if (sample.kind === "scene") context.drawImage(paintScene(sample.scene), 0, 0, 2 * THUMB, 2 * THUMB);
     else drawInk(context, 2 * THUMB, asStrokes(sample.strokes), "#101418", "#f2f4f6");
-  }
+  });
   const element = h("button", { type: "button", class: `sample ${sample.kind}`, "data-sample": sample.name, title: sample.title, "aria-label": `Sample: ${sample.title}`, "aria-pressed": "false" }, picture);
   element.addEventListener("click", () => { choose(sample); });
   return element;
