@@ -52,7 +52,11 @@ export class Picker {
 
   /** Marks what is shown. */
   show(model: ModelDetail, weights: WeightsInfo): void {
-    for (const card of this.networks.querySelectorAll<HTMLElement>(".network")) card.setAttribute("aria-pressed", String(card.dataset["model"] === model.id));
+    for (const card of this.networks.querySelectorAll<HTMLElement>(".network")) {
+      const shown = card.dataset["model"] === model.id;
+      card.setAttribute("aria-pressed", String(shown));
+      if (shown) card.scrollIntoView({ block: "nearest", inline: "nearest" });
+    }
     const select = h("select", { id: "weights", "data-model": model.id },
       ...model.weights.map((one) => h("option", { value: one.id, selected: one.id === weights.id }, optionWords(one))));
     this.weights.replaceChildren(h("label", { for: "weights" }, "Weights"), select, this.pulls.element);
