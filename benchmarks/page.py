@@ -3,7 +3,8 @@
 A server of its own and a Chromium with software WebGL share this machine's cores. Printed: compressed bytes of the
 page; for every network the draw calls of a frame, the bytes until the first picture of all its layers, the time from
 the click to all layers painted against one plain onnxruntime forward of the same file (medians, taking turns),
-frames a second while orbiting with everything open, and the longest task of the main thread. Figures in absolute time
+frames a second while orbiting with everything open, how often the maps follow a drawing, and the longest task of the
+main thread. Figures in absolute time
 are those of this machine while it did this; the ratios are what counts.
 """
 
@@ -107,6 +108,24 @@ def painting(page: Page) -> Callable[[], float]:
     return once
 
 
+def maps_drawing(page: Page) -> float:
+    """How often a second the maps follow, while a stroke is drawn without an end."""
+    page.evaluate("seen.painted = {}")
+    box = page.locator("canvas.pad").bounding_box()
+    assert box is not None
+    page.get_by_role("button", name="Clear").click()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20)
+    page.mouse.down()
+    begun = time.perf_counter()
+    while (passed := time.perf_counter() - begun) < ORBIT_SECONDS:
+        share = passed / ORBIT_SECONDS
+        x = 0.5 + 0.35 * math.sin(9 * passed)
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + (0.1 + 0.8 * share) * box["height"])
+        page.wait_for_timeout(12)
+    page.mouse.up()
+    return int(page.evaluate("Object.keys(seen.painted).length")) / passed
+
+
 def measure(browser: Browser, url: str, network: Network, repetitions: int) -> list[Measure]:
     """All rows of one network."""
     rows = []
@@ -143,6 +162,8 @@ def measure(browser: Browser, url: str, network: Network, repetitions: int) -> l
     rows.append(
         Measure("frames a second, orbiting, everything open", network.id, frames, FRAMES_TARGETS.get(network.id, ""))
     )
+    if network.graph.input_shape[0] == 1:
+        rows.append(Measure("maps a second, while drawing", network.id, maps_drawing(page), ">= 10"))
     longest = max(opening, clicking, orbiting := longest_task(page))
     parts = f"opening {opening:.0f}, new picture {clicking:.0f}, orbiting {orbiting:.0f} (0: under 50)"
     rows.append(Measure("longest task of the main thread, ms", network.id, longest, "<= 100", parts))

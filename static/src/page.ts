@@ -10,6 +10,7 @@ import { byId, calm } from "./dom";
 import type { Stroke } from "./input/drawing";
 import { inkPicture, pictureOf } from "./input/ink";
 import { Latest } from "./input/latest";
+import { Settled } from "./input/settled";
 import { firstSample, sampleNamed, type Sample } from "./input/samples";
 import { paintScene } from "./input/scenes";
 import type { Stage } from "./scene/stage";
@@ -44,6 +45,8 @@ export class Page {
   private readonly scene: SceneView;
   private readonly runner = new Latest<Input>((input) => this.perform(input));
   private readonly maxBytes: number;
+  private readonly link = new Settled(120, () => { history.replaceState(null, "", writePlace(this.place)); });
+  private readonly seen = new Settled(150, () => { this.input.showSeen(this.run === null ? null : this.api.inputUrl(this.run.id)); });
   private model: ModelDetail | null = null;
   private weights: WeightsInfo | null = null;
   private current: Input | null = null;
@@ -276,8 +279,8 @@ export class Page {
       this.setRun(run);
       const picture = model.input.channels === 1 ? Promise.resolve() : this.scene.setPicture(this.api.inputUrl(run.id));
       await Promise.all([this.loader.load(run, this.scene.theatre?.inView() ?? model.layers), picture]);
-      await this.scene.theatre?.painted();
-      document.body.dataset["painted"] = run.id;
+      const painted = this.scene.theatre?.painted() ?? Promise.resolve();
+      void painted.then(() => { document.body.dataset["painted"] = run.id; });
       this.showLegend(undefined);
       if (this.stage === null || this.place.view === "list") this.refine();
       this.say(null);
@@ -302,7 +305,7 @@ export class Page {
     this.inspector.forget();
     if (run === null) for (const layer of this.model?.layers ?? []) this.layers.setMaps(layer.name, null);
     document.body.dataset["run"] = run?.id ?? "";
-    this.input.showSeen(run === null ? null : this.api.inputUrl(run.id));
+    this.seen.ask();
     if (run === null || this.model === null || this.weights === null) return;
     if (this.place.sample === undefined) this.place.run = run.id;
     this.scene.setRun(this.model, this.weights, run);
@@ -378,7 +381,7 @@ export class Page {
   }
 
   private writeLink(): void {
-    history.replaceState(null, "", writePlace(this.place));
+    this.link.ask();
   }
 
   /** Says something that is no mistake of anybody's. */

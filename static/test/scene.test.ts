@@ -3,6 +3,7 @@ import { readPose, writePose } from "../src/data/link";
 import { finerTile, firstTile, partsOf } from "../src/data/loader";
 import type { Explanation } from "../src/data/wire";
 import { between, Camera, dot, fitting, type Frame } from "../src/layout/camera";
+import { bitmapOf } from "../src/input/bitmap";
 import { layoutLinks } from "../src/layout/links";
 import { blockCentre, blockCorners, pick, plateCorners } from "../src/layout/pick";
 import { ALL_OPEN, depthOf, layoutPlates, sideOf, widthFor, type Plate, type Spec } from "../src/layout/plates";
@@ -190,6 +191,16 @@ describe("loading", () => {
     expect(finerTile({ shape: [64, 224, 224] }, 2000)).toBe(224);
     expect(finerTile({ shape: [512, 14, 14] }, 200)).toBe(14);
     expect(finerTile({ shape: [4096, 1, 1] }, 9)).toBe(1);
+  });
+});
+
+describe("bitmaps", () => {
+  it("hold the levels from the top, in rows of whole words", () => {
+    const bytes = bitmapOf(Uint8Array.of(1, 2, 3, 4, 5, 6), 3, 2);
+    expect(String.fromCharCode(...bytes.subarray(0, 2))).toBe("BM");
+    expect(bytes.length).toBe(14 + 40 + 1024 + 8);
+    expect([...bytes.subarray(-8)]).toEqual([1, 2, 3, 0, 4, 5, 6, 0]);
+    expect([...bytes.subarray(54 + 4 * 7, 58 + 4 * 7)]).toEqual([7, 7, 7, 0]);
   });
 });
 

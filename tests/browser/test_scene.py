@@ -292,3 +292,60 @@ def test_a_phone_draws_reads_and_explains(visit: Open, api: httpx.Client) -> Non
     assert panel is not None and y < panel["y"]
     sizes = seen.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
     assert sizes[0] <= sizes[1]
+
+
+def test_a_layer_is_opened_and_left_by_keys_alone(visit: Open, api: httpx.Client) -> None:
+    seen = visit()
+    table = layers_of(api, str(seen.page.locator(".layer-list").get_attribute("data-model")))
+    keys = seen.page.keyboard
+    seen.page.locator("#scene").focus()
+    keys.press("]")  # the first layer, then the second
+    keys.press("]")
+    keys.press("Enter")
+    expect(seen.page.locator("#inspector h2")).to_contain_text(table[1]["name"])
+    seen.page.locator(".enlarged canvas").focus()
+    keys.press("ArrowRight")
+    seen.page.locator(".explanation").wait_for()
+    keys.press("Escape")
+    expect(seen.page.locator("#inspector")).to_be_hidden()
+    seen.page.locator("#scene").focus()
+    keys.press("f")
+    row = seen.page.locator(f"#shelf li[data-layer='{table[1]['name']}']")
+    expect(row.locator(".fold-one")).to_have_attribute("aria-pressed", "true")
+    keys.press("l")
+    expect(seen.page.locator(".layer .maps canvas").first).to_be_visible()
+
+
+def test_fingers_turn_zoom_and_move(visit: Open) -> None:
+    seen = visit(size=NARROW)
+    session = seen.page.context.new_cdp_session(seen.page)
+
+    def pose() -> Any:
+        return seen.page.evaluate("convscope.stage.pose()")
+
+    def touch(kind: str, *spots: tuple[float, float]) -> None:
+        points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(spots)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    before = pose()
+    touch("touchStart", (200, 300))
+    touch("touchMove", (230, 300))
+    touch("touchMove", (260, 300))
+    touch("touchEnd")
+    turned = pose()
+    assert turned["azimuth"] != before["azimuth"]
+    assert turned["distance"] == before["distance"]
+    touch("touchStart", (180, 300), (220, 300))
+    touch("touchMove", (160, 300), (240, 300))
+    touch("touchMove", (130, 300), (270, 300))
+    touch("touchEnd")
+    pinched = pose()
+    assert pinched["distance"] < turned["distance"]
+    assert pinched["azimuth"] == turned["azimuth"]
+    touch("touchStart", (160, 260), (200, 260), (240, 260))
+    touch("touchMove", (160, 290), (200, 290), (240, 290))
+    touch("touchMove", (160, 320), (200, 320), (240, 320))
+    touch("touchEnd")
+    moved = pose()
+    assert moved["distance"] == pinched["distance"]
+    assert moved["target"] != pinched["target"]

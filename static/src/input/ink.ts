@@ -1,5 +1,6 @@
-/** Strokes on a canvas: round pen, as wide as said, and the drawing as a PNG for the service. */
+/** Strokes on a canvas: round pen, as wide as said, and the drawing as a picture for the service. */
 
+import { bitmapOf } from "./bitmap";
 import type { Point, Stroke } from "./drawing";
 
 /** A usual pen's width, as a share of the pad's side. */
@@ -31,14 +32,17 @@ export function asStrokes(lines: readonly (readonly Point[])[]): Stroke[] {
   return lines.map((points) => ({ points: [...points], width: PEN_WIDTH, erase: false }));
 }
 
-/** The drawing, black on white, as a PNG. */
+/** The drawing, black on white, as a bitmap: made at once, so that maps can follow the pen. */
 export function inkPicture(strokes: readonly Stroke[]): Promise<Blob> {
   const canvas = document.createElement("canvas");
   canvas.width = SENT_SIDE;
   canvas.height = SENT_SIDE;
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (context !== null) drawInk(context, SENT_SIDE, strokes, "#ffffff", "#000000");
-  return pictureOf(canvas);
+  if (context === null) return Promise.reject(new Error("This browser gives no 2D canvas, on which the drawing becomes a picture."));
+  drawInk(context, SENT_SIDE, strokes, "#ffffff", "#000000");
+  const pixels = new Uint32Array(context.getImageData(0, 0, SENT_SIDE, SENT_SIDE).data.buffer);
+  const grey = Uint8Array.from(pixels, (pixel) => pixel & 255); // red, green and blue are the same
+  return Promise.resolve(new Blob([bitmapOf(grey, SENT_SIDE, SENT_SIDE)], { type: "image/bmp" }));
 }
 
 /** A canvas as a PNG. */

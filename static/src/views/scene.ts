@@ -55,6 +55,7 @@ export class SceneView {
 
   show(model: ModelDetail): void {
     this.layers = model.layers;
+    delete this.host.dataset["at"];
     this.measure();
     this.theatre?.show(model);
     this.shelf.show(model);
@@ -109,10 +110,10 @@ export class SceneView {
   /** Flies to the layer before or after the one that was flown to, hovered or chosen. */
   step(by: number): void {
     const names = this.layers.map((layer) => layer.name);
-    const at = names.indexOf(byId("scene").dataset["at"] ?? this.marked ?? "");
+    const at = names.indexOf(this.host.dataset["at"] ?? this.marked ?? "");
     const next = names[Math.min(Math.max(at + by, 0), names.length - 1)];
     if (next === undefined) return;
-    byId("scene").dataset["at"] = next;
+    this.host.dataset["at"] = next;
     this.theatre?.fly(next);
     this.shelf.mark(next);
   }
@@ -132,7 +133,7 @@ export class SceneView {
 
   private get marked(): string | undefined {
     const marks = this.theatre?.marks;
-    return marks?.hovered?.layer ?? byId("reading").dataset["layer"] ?? marks?.chosen?.layer;
+    return marks?.hovered?.layer ?? (byId("reading").hidden ? undefined : byId("reading").dataset["layer"]) ?? marks?.chosen?.layer ?? this.host.dataset["at"];
   }
 
   private build(look: Look, events: SceneEvents): Theatre | null {

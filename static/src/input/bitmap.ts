@@ -1,0 +1,23 @@
+/** An 8-bit grey BMP: bytes at once, where a PNG would be encoded whenever the browser finds the time. */
+
+const HEADER = 14 + 40 + 4 * 256; // file, info and palette
+
+/** `grey` holds `width` x `height` levels, 0 to 255, row by row from the top. */
+export function bitmapOf(grey: Uint8Array, width: number, height: number): Uint8Array<ArrayBuffer> {
+  const stride = Math.ceil(width / 4) * 4; // rows are filled up to whole words
+  const bytes = new Uint8Array(HEADER + stride * height);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, 0x424d); // BM
+  view.setUint32(2, bytes.length, true);
+  view.setUint32(10, HEADER, true);
+  view.setUint32(14, 40, true);
+  view.setInt32(18, width, true);
+  view.setInt32(22, -height, true); // negative: from the top
+  view.setUint16(26, 1, true);
+  view.setUint16(28, 8, true); // bits a pixel
+  view.setUint32(34, stride * height, true);
+  view.setUint32(46, 256, true);
+  for (let level = 0; level < 256; level += 1) bytes.fill(level, 54 + 4 * level, 57 + 4 * level);
+  for (let row = 0; row < height; row += 1) bytes.set(grey.subarray(row * width, (row + 1) * width), HEADER + row * stride);
+  return bytes;
+}
