@@ -127,18 +127,7 @@ export class Page {
 
   /** What a single key means to the scene; false where nothing. */
   key(key: string): boolean {
-    const { theatre } = this.scene;
-    if (theatre === null || this.place.view === "list") return false;
-    switch (key) {
-      case "o": theatre.overview(); return true;
-      case "f": return this.scene.toggle("fold");
-      case "h": return this.scene.toggle("hide");
-      case "[": this.scene.step(-1); return true;
-      case "]": this.scene.step(1); return true;
-      case "p": void this.scene.save(); return true;
-      case "Enter": return this.enter();
-      default: return theatre.key(key);
-    }
+    return this.place.view !== "list" && this.scene.key(key);
   }
 
   /** The network at that place of the list. */
@@ -354,14 +343,6 @@ export class Page {
   private showLegend(hovered: string | undefined): void {
     const name = hovered ?? this.place.layer ?? this.model?.layers[1]?.name;
     this.looks.show(this.look, name, name === undefined ? undefined : this.loader.maps.get(name));
-  }
-
-  /** Opens the layer that was flown to, at its first map. */
-  private enter(): boolean {
-    const layer = this.model?.layers.find((one) => one.name === byId("scene").dataset["at"]);
-    if (layer === undefined || document.activeElement?.matches("button, a, summary") === true) return false;
-    this.select(layer.name, [0]);
-    return true;
   }
 
   /** The camera stands still: the link says where, and what is in view becomes finer. */

@@ -30,9 +30,11 @@ export class SceneView {
   private readonly reading: Reading | null = null;
   private readonly shelf: Shelf;
   private readonly switches = new Map<View, HTMLButtonElement>();
+  private readonly events: SceneEvents;
   private layers: readonly Layer[] = [];
 
   constructor(api: Api, look: Look, events: SceneEvents) {
+    this.events = events;
     this.theatre = this.build(look, events);
     if (this.theatre !== null) {
       this.reading = new Reading(byId("reading"), api, this.theatre, events.hovered);
@@ -95,8 +97,31 @@ export class SceneView {
     this.shelve();
   }
 
+  /** What a single key means here; false where nothing. */
+  key(key: string): boolean {
+    if (this.theatre === null) return false;
+    switch (key) {
+      case "o": this.theatre.overview(); return true;
+      case "f": return this.toggle("fold");
+      case "h": return this.toggle("hide");
+      case "[": this.step(-1); return true;
+      case "]": this.step(1); return true;
+      case "p": void this.save(); return true;
+      case "Enter": return this.enter();
+      default: return this.theatre.key(key);
+    }
+  }
+
+  /** Opens the layer that was flown to, at its first map. */
+  private enter(): boolean {
+    const layer = this.layers.find((one) => one.name === this.host.dataset["at"]);
+    if (layer === undefined || document.activeElement?.matches("button, a, summary") === true) return false;
+    this.events.select(layer.name, [0]);
+    return true;
+  }
+
   /** Folds or opens, hides or shows the layer under the pointer or in the panel; true if there is one. */
-  toggle(what: "fold" | "hide"): boolean {
+  private toggle(what: "fold" | "hide"): boolean {
     const layer = this.marked;
     if (layer === undefined || this.theatre === null) return false;
     if (what === "fold") this.fold([layer], !this.theatre.isFolded(layer));
@@ -108,7 +133,7 @@ export class SceneView {
   }
 
   /** Flies to the layer before or after the one that was flown to, hovered or chosen. */
-  step(by: number): void {
+  private step(by: number): void {
     const names = this.layers.map((layer) => layer.name);
     const at = names.indexOf(this.host.dataset["at"] ?? this.marked ?? "");
     const next = names[Math.min(Math.max(at + by, 0), names.length - 1)];
