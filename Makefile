@@ -46,7 +46,8 @@ format: $(VENV)/.development ## let ruff format and mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.development static/dist/.built ## what the page costs, in Chromium, against one plain forward
+bench: $(VENV)/.development static/dist/.built ## service and page against one plain forward (NETWORK=vgg16: one)
+	@$(BIN)/python -m benchmarks.speed $(if $(NETWORK),--network $(NETWORK))
 	@$(BIN)/python -m benchmarks.page
 
 page: static/dist/.built ## build the page into static/dist

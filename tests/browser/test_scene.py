@@ -147,13 +147,14 @@ def test_nothing_is_drawn_at_rest_and_every_way_of_moving_draws(visit: Open) -> 
     def pose() -> Any:
         return page.evaluate("JSON.stringify(convscope.stage.pose())")
 
+    before = pose()
+
     def moves(what: str) -> None:
         nonlocal before
         page.wait_for_timeout(150)
         assert pose() != before, what
         before = pose()
 
-    before = pose()
     page.mouse.move(1080, 620)
     page.mouse.down()
     page.mouse.move(1000, 600, steps=4)
