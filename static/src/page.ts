@@ -274,7 +274,7 @@ export class Page {
       const painted = this.scene.theatre?.painted() ?? Promise.resolve();
       void painted.then(() => { document.body.dataset["painted"] = run.id; });
       this.showLegend(undefined);
-      if (this.stage === null || this.place.view === "list") this.refine();
+      this.refine();
       say(null);
     } catch (error) {
       if (model === this.model) say(error);
@@ -358,7 +358,7 @@ export class Page {
   private refine(): void {
     const { model } = this;
     if (model === null) return;
-    const listed = this.place.view === "list";
+    const listed = this.place.view === "list" || this.stage === null;
     const tile = tileFor(model.layers);
     this.loader.refine(listed ? model.layers.map((layer) => ({ layer, tile })) : this.scene.theatre?.wishes() ?? []);
   }

@@ -295,6 +295,16 @@ def test_a_phone_draws_reads_and_explains(visit: Open, api: httpx.Client) -> Non
     assert sizes[0] <= sizes[1]
 
 
+def test_maps_in_view_become_as_fine_as_the_screen_shows(visit: Open, api: httpx.Client) -> None:
+    model = next(one for one in MODELS if api.get(f"/api/v1/models/{one}").json()["input"]["channels"] == 3)
+    layer = next(one for one in layers_of(api, model) if one["op"] == "conv")
+    seen = visit(f"#model={model}")
+    with seen.page.expect_response(
+        lambda answer: f"tile={layer['shape'][1]}&layers={layer['name']}" in answer.url, timeout=30_000
+    ):
+        fly(seen, layer["name"], 1)
+
+
 def test_a_layer_is_opened_and_left_by_keys_alone(visit: Open, api: httpx.Client) -> None:
     seen = visit()
     table = layers_of(api, str(seen.page.locator(".layer-list").get_attribute("data-model")))

@@ -128,7 +128,10 @@ export class Pilot {
 
   rest(): void {
     window.clearTimeout(this.resting);
-    this.resting = window.setTimeout(() => { if (!this.clock.moving) this.flight.rested(); }, REST);
+    this.resting = window.setTimeout(() => {
+      if (this.clock.moving) this.rest();
+      else this.flight.rested();
+    }, REST);
     this.clock.ask();
   }
 }
