@@ -5,7 +5,7 @@ import type { Explanation } from "../src/data/wire";
 import { between, Camera, dot, fitting, type Frame } from "../src/layout/camera";
 import { bitmapOf } from "../src/input/bitmap";
 import { layoutLinks } from "../src/layout/links";
-import { blockCentre, blockCorners, pick, plateCorners } from "../src/layout/pick";
+import { blockCentre, blockCorners, inWindow, nearestPoint, pick, plateCorners } from "../src/layout/pick";
 import { ALL_OPEN, depthOf, layoutPlates, sideOf, widthFor, type Plate, type Spec } from "../src/layout/plates";
 import { inputsOf, ranksOf, stretchesOf, type Edges } from "../src/layout/ranks";
 import { raysOf } from "../src/scene/rays";
@@ -160,6 +160,18 @@ describe("picking", () => {
     expect(above(corner[0] + plate.gap / 2, corner[2] + plate.gap / 2)).toMatchObject({ plate: { name: "b" }, cell: null });
     expect(above(1000, 0)).toBeNull();
     expect(pick(all, { origin: [0, -50, 0], direction: [0, -1, 0] })).toBeNull();
+  });
+});
+
+describe("seeing", () => {
+  it("knows a plate that the eye is over, and one that lies behind it", () => {
+    const all = plates();
+    const plate = all[4] as Plate;
+    const close = fitting(blockCorners(plate, { slot: 3, row: 0, column: 0 }, plate.height, plate.width), POSE, FRAME, 0.4);
+    const camera = new Camera(close, FRAME);
+    expect(inWindow(plate, camera)).toBe(true);
+    expect(inWindow(all[0] as Plate, camera)).toBe(false);
+    expect(nearestPoint(plate, [1e6, 0, plate.z])).toEqual([plate.x + plate.wide / 2, plate.y, plate.z]);
   });
 });
 

@@ -1,6 +1,6 @@
 /** From rays to cells and from cells to points: which number lies under the pointer, and where a number lies. */
 
-import { add, type Ray } from "./camera";
+import { add, type Camera, type Ray } from "./camera";
 import type { Plate, Vec } from "./plates";
 
 /** A place on a plate: the tile (slot in drawing order), and row and column of the map's cell in it. */
@@ -75,4 +75,23 @@ export function pick(plates: readonly Plate[], ray: Ray): Hit | null {
     hit = { plate, cell, point };
   }
   return hit;
+}
+
+/** Whether any of a plate may be seen: the box around those of its points that lie before the eye meets the window. */
+export function inWindow(plate: Plate, camera: Camera): boolean {
+  let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
+  for (let across = -4; across <= 4; across += 1) {
+    for (let down = -2; down <= 2; down += 1) {
+      const seen = camera.project([plate.x + (across / 8) * plate.wide, plate.y, plate.z + (down / 4) * plate.deep]);
+      if (seen === null) continue;
+      [left, right, top, bottom] = [Math.min(left, seen[0]), Math.max(right, seen[0]), Math.min(top, seen[1]), Math.max(bottom, seen[1])];
+    }
+  }
+  return right > 0 && left < camera.frame.width && bottom > 0 && top < camera.frame.height;
+}
+
+/** The point of a plate that lies nearest to what the camera looks at. */
+export function nearestPoint(plate: Plate, target: Vec): Vec {
+  const near = (value: number, middle: number, size: number): number => Math.min(Math.max(value, middle - size / 2), middle + size / 2);
+  return [near(target[0], plate.x, plate.wide), plate.y, near(target[2], plate.z, plate.deep)];
 }

@@ -5,7 +5,7 @@ import { channelOrder, sizeOf } from "../data/maps";
 import type { Layer, ModelDetail } from "../data/wire";
 import type { Scale, Theme } from "../draw/colour";
 import { between, type Frame } from "../layout/camera";
-import { blockCentre, blockCorners, pick, plateCorners, type Hit } from "../layout/pick";
+import { blockCentre, blockCorners, inWindow, nearestPoint, pick, plateCorners, type Hit } from "../layout/pick";
 import type { Plate } from "../layout/plates";
 import { Canvas } from "./canvas";
 import { Clock } from "./clock";
@@ -303,7 +303,7 @@ export class Theatre implements Stage {
     for (const layer of this.layers) {
       const plate = this.world?.plate(layer.name);
       if (plate === undefined || !this.sees(layer.name)) continue;
-      const at = this.pilot.camera.project([plate.x, plate.y, plate.z]);
+      const at = this.pilot.camera.project(nearestPoint(plate, this.pilot.camera.pose.target));
       if (at === null) continue;
       const [, height, width] = sizeOf(layer);
       const tile = (Math.max(plate.tileWide, plate.tileDeep) * this.pilot.camera.focal * ratio) / at[2];
@@ -356,10 +356,7 @@ export class Theatre implements Stage {
 
   private sees(name: string): boolean {
     const plate = this.world?.plate(name);
-    if (plate === undefined) return false;
-    const corners = plateCorners(plate).map((corner) => this.pilot.camera.project(corner));
-    const [xs, ys] = [corners.map((one) => one?.[0] ?? -1), corners.map((one) => one?.[1] ?? -1)];
-    return Math.max(...xs) > 0 && Math.min(...xs) < this.pilot.frame.width && Math.max(...ys) > 0 && Math.min(...ys) < this.pilot.frame.height;
+    return plate !== undefined && inWindow(plate, this.pilot.camera);
   }
 
   private hitAt(x: number, y: number): Hit | null {
