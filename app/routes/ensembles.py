@@ -8,11 +8,12 @@ from fastapi import APIRouter, Query, Request
 from app.errors import InvalidValue, NotSupported
 from app.network import Network
 from app.problems import documented
+from app.queries import EnsembleQuery
 from app.routes.bodies import IMAGE_BODY, REFUSALS
 from app.routes.predictions import predictions_out
 from app.routes.runs import elapsed_out, prediction_out
 from app.runs import PRECISION
-from app.schemas import EnsembleOut, EnsembleQuery
+from app.schemas import EnsembleOut
 from app.service import Desk, Service
 from app.stores import Elapsed
 from app.uploads import read_upload

@@ -22,8 +22,9 @@ from app.errors import (
 )
 from app.network import Network
 from app.problems import Responses
+from app.queries import NoQuery
 from app.routes.answers import ModelId
-from app.schemas import NoQuery, Wire
+from app.schemas import Wire
 from app.service import Desk
 from app.tensor_protocol import DATATYPE, Array, Asked, InferRequest, read_request, write_answer
 from app.uploads import read_body

@@ -10,8 +10,9 @@ from app import png
 from app.errors import InvalidValue, LayerNotFound, NotExplainable, Overloaded, RunNotFound, UnitNotFound
 from app.maps import draw_atlas, draw_map, parse_channels
 from app.problems import documented
+from app.queries import MapsQuery, NoQuery
 from app.routes.answers import BINARY, JSON, PNG, Drawn, LayerName, RunId, derive, file_of
-from app.schemas import ExplanationOut, LayerStatistics, MapsQuery, NoQuery
+from app.schemas import ExplanationOut, LayerStatistics
 from app.service import Desk, OpenRun, Service
 from app.tensors import npy
 

@@ -11,8 +11,9 @@ from app.maps import draw_filters
 from app.network import Network
 from app.places import BUNDLED
 from app.problems import documented
+from app.queries import NoQuery, WeightsQuery
 from app.routes.answers import ASK_AGAIN, BINARY, PNG, Drawn, LayerName, ModelId, file_of, is_fresh, send, tag
-from app.schemas import LayerOut, ModelDetail, ModelList, ModelOut, NoQuery, WeightsOut, WeightsQuery
+from app.schemas import LayerOut, ModelDetail, ModelList, ModelOut, WeightsOut
 from app.service import Desk, Service
 from app.tensors import npy
 from app.tour import Tour

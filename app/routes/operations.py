@@ -7,7 +7,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from app.errors import InvalidValue, NotReady
 from app.problems import Responses, documented
-from app.schemas import Health, NoQuery, Readiness
+from app.queries import NoQuery
+from app.schemas import Health, Readiness
 from app.service import Desk
 
 router = APIRouter(tags=["operations"])

@@ -8,8 +8,9 @@ from app.errors import InvalidValue, ModelNotFound, NotSupported, PullNotAllowed
 from app.network import Network
 from app.problems import Responses, documented
 from app.pulls import Progress
+from app.queries import NoQuery
 from app.routes.answers import ModelId, WeightsId
-from app.schemas import NoQuery, PullList, PullOut
+from app.schemas import PullList, PullOut
 from app.service import Desk, Service
 from app.visitors import is_at_this_machine
 

@@ -11,19 +11,10 @@ from app.maps import draw_overviews
 from app.network import Prediction
 from app.preprocess import to_picture
 from app.problems import Responses, documented
+from app.queries import LayersQuery, NoQuery, OverviewQuery, PredictQuery
 from app.routes.answers import BINARY, PNG, Drawn, ModelId, RunId, derive, file_of
 from app.routes.bodies import IMAGE_BODY, REFUSALS
-from app.schemas import (
-    ElapsedOut,
-    ImageOut,
-    LayersQuery,
-    NoQuery,
-    OverviewQuery,
-    PredictionOut,
-    PredictQuery,
-    RunLayer,
-    RunOut,
-)
+from app.schemas import ElapsedOut, ImageOut, PredictionOut, RunLayer, RunOut
 from app.service import Desk, OpenRun, Service
 from app.stores import Elapsed, Record
 from app.tensors import safetensors

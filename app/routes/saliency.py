@@ -10,8 +10,8 @@ from app import png
 from app.errors import InvalidValue, NotSupported, Overloaded, RunNotFound, UnitNotFound, WeightsNotReady
 from app.maps import draw_map
 from app.problems import documented
+from app.queries import SaliencyQuery
 from app.routes.answers import BINARY, FOR_EVER, PNG, Drawn, RunId, file_of, is_fresh, send, tag
-from app.schemas import SaliencyQuery
 from app.service import Desk, Service
 from app.stores import Record
 from app.tensors import npy
