@@ -292,7 +292,7 @@ class Network:
         """
         how = self.weights.preprocessing
         if crops is Crops.ONE:
-            return iter((self.tensor(image),))
+            return map(self.tensor, (image,))  # when asked for, so that it can be timed
         if not isinstance(how, PhotoPreprocessing):
             raise NotSupported(
                 f"{self.id} is shown the digit alone, cut out and centred; its corners and its mirror image are no "

@@ -1,6 +1,7 @@
 """Runs: what makes an id, what is kept, what is computed again."""
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from app.catalog import Catalog
 from app.crops import Crops
 from app.engine import Engine
 from app.errors import ImageUndecodable, RunNotFound, WeightsNotReady
+from app.imaging import Image
 from app.manifest import PhotoPreprocessing, Structure
 from app.network import Network
-from app.runs import Runs, make_id
+from app.runs import Runs, compute, make_id
 from app.salt import read_salt
 from app.service import Service
 from app.stores import DerivedCache, Elapsed, Record, RecordStore
@@ -129,6 +131,21 @@ def test_an_id_depends_on_everything_its_numbers_depend_on(catalog: Catalog, net
     assert make_id(network, "0" * 64, salt=b"a") != make_id(network, "0" * 64, salt=b"b")
     assert all(len(run) == 40 and run.isalnum() for run in ids)
     assert make_id(network, "0" * 64) == make_id(network, "0" * 64)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_preprocessing_is_timed_apart_from_inference(
+    network: Network, monkeypatch: pytest.MonkeyPatch, keep: bool
+) -> None:
+    slowly = network.tensor
+
+    def tensor(self: Network, image: Image) -> np.typing.NDArray[np.float32]:
+        time.sleep(0.05)
+        return slowly(image)
+
+    monkeypatch.setattr(Network, "tensor", tensor)
+    outcome = compute(network, encode(draw_scene(1)), 10**6, keep=keep)
+    assert outcome.elapsed.preprocess >= 50
 
 
 # --- making and finding ----------------------------------------------------------------------------------
