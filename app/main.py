@@ -11,10 +11,10 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
-from fastapi.staticfiles import StaticFiles
 
 from app import access, problems
 from app.access import BearerToken
+from app.assets import Assets
 from app.catalog import Catalog
 from app.clients import Clients
 from app.cores import single_threaded_products
@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
     for router in ROUTERS:
         app.include_router(router)
     if PAGE.is_dir():
-        app.mount("/static", StaticFiles(directory=PAGE), name="static")
+        app.mount("/static", Assets(directory=PAGE), name="static")
     else:
         log.warning("The page is not built: %s is missing. Run `make page`; the REST API works without it.", PAGE)
     problems.install(app, [route for router in ROUTERS for route in router.routes])
