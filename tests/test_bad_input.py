@@ -107,6 +107,8 @@ def test_unknown_names(api: httpx.Client, catalog: Catalog, photo: bytes, action
 def test_a_structure_asked_to_run_says_what_to_do(api: httpx.Client, url: str, photo: bytes) -> None:
     problem = problem_of(api.post(f"{url}?weights=structure", content=photo), 409, "weights-not-ready")
     assert "weights=" in problem["detail"]
+    assert problem["command"] in problem["detail"]
+    assert problem["command"].startswith(("convscope models --prepare", "convscope pull "))
 
 
 @pytest.mark.parametrize(
