@@ -194,4 +194,9 @@ def _with_outputs(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelPro
     copy.CopyFrom(model)
     given = {value.name for value in copy.graph.output} | {value.name for value in copy.graph.input}
     copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(names) if name not in given)
+    known: set[str] = set()
+    for node in copy.graph.node:  # ONNX lets two nodes have one name, onnxruntime does not; it needs none
+        if node.name in known:
+            node.ClearField("name")
+        known.add(node.name)
     return copy

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 
@@ -58,6 +58,7 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        dependencies=[Depends(problems.refuse_repeated)],
     )
     app.state.service = service
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # the way FastAPI documents

@@ -223,11 +223,13 @@ class Network:
     def require_numbers(self) -> None:
         """Raises WeightsNotReady where there are no numbers to compute with."""
         if isinstance(self.weights.origin, Structure):
-            others = [weights.id for weights in self.manifest.weights if not isinstance(weights.origin, Structure)]
+            others = [weights for weights in self.manifest.weights if not isinstance(weights.origin, Structure)]
             raise WeightsNotReady(
                 f"'{self.weights_id}' of {self.id} is the published structure without numbers: it has a layer table "
-                f"but cannot run. Ask for weights={' or weights='.join(others)}.",
+                f"but cannot run. Ask for weights={' or weights='.join(one.id for one in others)}; what is not on "
+                f"this machine comes with: {self.command}",
                 self.weights_id,
+                command=self.command,
             )
         if self._folder is None and isinstance(self.weights.origin, Pulled):
             raise WeightsNotReady(
@@ -239,16 +241,20 @@ class Network:
         if self._folder is None:
             raise WeightsNotReady(
                 f"The weights '{self.weights_id}' of {self.id} are not on this machine yet. They are made when the "
-                "service starts: wait for /readyz, or run `convscope models --prepare`.",
+                f"service starts: wait for /readyz, or run: {self.command}",
                 self.weights_id,
                 retry_after=1,
+                command=self.command,
             )
 
     @property
     def command(self) -> str:
-        """The command that fetches these weights into the cache folder that is used here."""
-        several = sum(isinstance(weights.origin, Pulled) for weights in self.manifest.weights) > 1
-        words = ["convscope", "pull", self.id, *(("--weights", self.weights_id) if several else ())]
+        """The command that gets these weights (of a structure: numbers for it) into the cache folder used here."""
+        pulled = [weights.id for weights in self.manifest.weights if isinstance(weights.origin, Pulled)]
+        words = ["convscope", "models", "--prepare"]
+        if pulled and (self.weights_id in pulled or isinstance(self.weights.origin, Structure)):
+            chosen = self.weights_id if self.weights_id in pulled else pulled[0]
+            words = ["convscope", "pull", self.id, *(("--weights", chosen) if len(pulled) > 1 else ())]
         usual = Path(os.environ.get("CONVSCOPE_CACHE_DIR") or Settings.model_fields["cache_dir"].default)
         if self.cache_dir.absolute() != usual.absolute():
             words += ["--cache-dir", str(self.cache_dir)]

@@ -16,6 +16,8 @@ from app.errors import NetworkUnusable
 FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16}
 SMALL = 4096  # elements: shapes, axes, pads and scalars are below, weights are not needed to read a graph
 IMAGE_CHANNELS = (1, 3)
+STANDARD = ("", "ai.onnx")  # the two ways to write the domain of ONNX's own operators
+EXTENSIONS = ("ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc")  # the other domains of onnxruntime's operators
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def read_nodes(model: onnx.ModelProto, title: str) -> Nodes:
         shapes=shapes,
         dynamic=frozenset(dynamic),
         constants=Constants(constant_nodes, list(model.opset_import), shapes, small),
-        opset=max((opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")), default=1),
+        opset=opset_of(model),
         input_name=source.name,
         input_layout=layout,
         input_shape=(channels, height, width),
@@ -124,6 +126,11 @@ def read_nodes(model: onnx.ModelProto, title: str) -> Nodes:
             [name for node in graph.node for name in node.input] + [output.name for output in graph.output]
         ),
     )
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """The version of the standard operators that the model is written in."""
+    return max((opset.version for opset in model.opset_import if opset.domain in STANDARD), default=1)
 
 
 def _node(proto: onnx.NodeProto) -> Node:
@@ -139,6 +146,7 @@ def _refuse_unusable(model: onnx.ModelProto, title: str) -> None:
             "with onnx.inliner.inline_local_functions and save the file again.",
             names,
         )
+    opset = opset_of(model)
     for node in model.graph.node:
         if any(one.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for one in node.attribute):
             raise NetworkUnusable(
@@ -146,10 +154,17 @@ def _refuse_unusable(model: onnx.ModelProto, title: str) -> None:
                 "run. Export the network with that branch decided, for instance by tracing it.",
                 node.op_type,
             )
-        if node.domain in ("", "ai.onnx") and not onnx.defs.has(node.op_type):
+        if node.domain not in STANDARD and node.domain not in EXTENSIONS:
             raise NetworkUnusable(
-                f"{title}: '{node.op_type}' (node '{node.name}') is not an ONNX operator. Export the network with "
-                "the operators of a standard opset.",
+                f"{title}: '{node.op_type}' (node '{node.name or node.output[0]}') is an operator of "
+                f"'{node.domain}', which onnxruntime does not have. Export the network with the operators of a "
+                "standard opset.",
+                node.op_type,
+            )
+        if node.domain in STANDARD and not onnx.defs.has(node.op_type, opset):
+            raise NetworkUnusable(
+                f"{title}: '{node.op_type}' (node '{node.name or node.output[0]}') is not an ONNX operator of opset "
+                f"{opset}, which the file is written in. Export the network with the operators of a standard opset.",
                 node.op_type,
             )
 

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import ConvscopeError
+from app.errors import ConvscopeError, InvalidValue
 
 log = logging.getLogger(__name__)
 
@@ -138,10 +138,31 @@ async def answer_invalid(request: Request, error: Exception) -> Response:
         accepted = bounds(request, field) or accepted
     if first["type"] == "extra_forbidden":
         detail = f"There is no {place} parameter '{field}' here (its value was {short(value)}). Leave it out."
+    elif first["type"] == "missing":
+        value = None
+        detail = f"The {place} parameter '{field}' is missing; it must be {accepted}."
     else:
         detail = f"The {place} parameter '{field}' is {short(value)}; it must be {accepted}."
     kind, title = "invalid-value", "A value is out of range"
     return problem(422, kind, title, detail, {"value": value, "field": field, "range": accepted})
+
+
+async def refuse_repeated(request: Request) -> None:
+    """A dependency of every route: a parameter that is given twice has no value that could be answered for.
+
+    Raises:
+        InvalidValue: it names the parameter and its values.
+    """
+    for name in request.query_params:
+        values = request.query_params.getlist(name)
+        if len(values) > 1:
+            raise InvalidValue(
+                f"The query parameter '{name}' is given {len(values)} times ({short(', '.join(values))}); give it "
+                "once. Where several names are taken, they stand together with commas between them.",
+                values,
+                field=name,
+                range="one value",
+            )
 
 
 def bounds(request: Request, field: str) -> str | None:
@@ -169,6 +190,10 @@ def range_of(error: Mapping[str, Any]) -> str | None:
             return str(context["expected"])
         case "string_pattern_mismatch":
             return f"of the form {context['pattern']}"
+        case "missing":
+            return "given"
+        case "string_too_short":
+            return f"{context['min_length']} or more characters long"
         case "string_too_long":
             return f"at most {context['max_length']} characters long"
         case "int_parsing" | "int_parsing_size" | "int_type" | "int_from_float":
@@ -193,7 +218,7 @@ async def answer_framework(request: Request, error: Exception) -> Response:
         return problem(404, "not-found", title, detail, {"value": path})
     if status == 405:
         allowed = allowed_methods(request.app.state.routes, request)
-        detail = f"{request.method} is not allowed at {path}; {', '.join(allowed)} is."
+        detail = f"{request.method} is not allowed at {path}; what is: {', '.join(allowed)}."
         extra = {"value": request.method, "allowed": allowed}
         return problem(405, "method-not-allowed", title, detail, extra, {"Allow": ", ".join(allowed)})
     return problem(status, title.lower().replace(" ", "-"), title, str(error.detail), {}, error.headers)
@@ -206,7 +231,7 @@ def allowed_methods(routes: Sequence[BaseRoute], request: Request) -> list[str]:
         match, _ = route.matches(request.scope)
         if match is not Match.NONE:
             methods |= getattr(route, "methods", None) or set()
-    return sorted(methods)
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)  # `HeadOfGet` answers every HEAD
 
 
 class Unforeseen:

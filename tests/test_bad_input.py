@@ -107,6 +107,8 @@ def test_unknown_names(api: httpx.Client, catalog: Catalog, photo: bytes, action
 def test_a_structure_asked_to_run_says_what_to_do(api: httpx.Client, url: str, photo: bytes) -> None:
     problem = problem_of(api.post(f"{url}?weights=structure", content=photo), 409, "weights-not-ready")
     assert "weights=" in problem["detail"]
+    assert problem["command"] in problem["detail"]
+    assert problem["command"].startswith(("convscope models --prepare", "convscope pull "))
 
 
 @pytest.mark.parametrize(
@@ -131,6 +133,29 @@ def test_a_query_out_of_range_or_unknown(api: httpx.Client, url: str, photo: byt
 @pytest.mark.parametrize("path", ["/api/v1/models", "/healthz", "/readyz", "/metrics"])
 def test_unknown_parameters_are_refused_everywhere(api: httpx.Client, path: str) -> None:
     assert problem_of(api.get(f"{path}?surprise=1"), 422, "invalid-value")["field"] == "surprise"
+
+
+@pytest.mark.parametrize("name", ["models", "models="])
+def test_an_ensemble_of_nothing_says_what_is_missing(api: httpx.Client, photo: bytes, name: str) -> None:
+    query = "" if name == "models" else f"?{name}"
+    problem = problem_of(api.post(f"/api/v1/ensembles/predictions{query}", content=photo), 422, "invalid-value")
+    assert problem["field"] == "models"
+    expected = "'models' is missing; it must be given." if not query else "it must be 1 or more characters long."
+    assert problem["detail"].endswith(expected)
+    assert problem["value"] == (None if not query else "")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/models", "/api/v1/models/lenet5", "/healthz"])
+def test_a_parameter_given_twice_is_refused_not_half_heard(api: httpx.Client, path: str) -> None:
+    problem = problem_of(api.get(f"{path}?weights=mnist&weights=structure"), 422, "invalid-value")
+    assert problem["field"] == "weights"
+    assert problem["value"] == ["mnist", "structure"]
+
+
+def test_under_v2_too_a_parameter_given_twice_is_refused(api: httpx.Client) -> None:
+    answer = api.get("/v2?a=1&a=2")
+    assert answer.status_code == 400
+    assert "'a' is given 2 times" in answer.json()["error"]
 
 
 def test_a_form_without_the_field_or_with_too_many_parts(api: httpx.Client, url: str, photo: bytes) -> None:

@@ -31,6 +31,17 @@ def test_every_variant_of_a_network_gives_the_same_activations(variant: dict[str
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
+def test_two_nodes_may_have_one_name() -> None:
+    model = classifier()
+    for node in model.graph.node:
+        node.name = "twin"
+    twins = engine(model)
+    assert [layer.name for layer in twins.graph.layers][1:4] == ["twin", "twin_2", "twin_3"]
+    expected, tensor = engine(classifier()), np.ones((3, 8, 8), np.float32)
+    for one, other in zip(twins.run(tensor).values(), expected.run(tensor).values(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_activations_are_what_the_operators_say() -> None:
     model = classifier()
     x = np.random.default_rng(1).normal(size=(3, 8, 8)).astype(np.float32)

@@ -349,6 +349,14 @@ def pooled(shape: tuple[int | str, ...], kind: int = TensorProto.FLOAT) -> onnx.
             lambda: model_of([node("Frobnicate", ["image"], ["out"], name="f")]),
             "'Frobnicate' .* is not an ONNX operator",
         ),
+        (  # came with opset 18
+            lambda: model_of([node("Mish", ["image"], ["out"], name="m")]),
+            "'Mish' \\(node 'm'\\) is not an ONNX operator of opset 17",
+        ),
+        (
+            lambda: model_of([helper.make_node("Mine", ["image"], ["out"], domain="my.own")]),
+            "'Mine' \\(node 'out'\\) is an operator of 'my.own', which onnxruntime does not have",
+        ),
         (lambda: model_of([node("Relu", ["image"], ["out"])]), "no output is one number a class"),
     ],
 )

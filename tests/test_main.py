@@ -130,16 +130,17 @@ def test_nothing_there(api: httpx.Client, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("POST", "/api/v1/models", "GET"),
-        ("PUT", "/api/v1/runs/abc", "DELETE, GET"),
+        ("POST", "/api/v1/models", "GET, HEAD"),
+        ("PUT", "/api/v1/runs/abc", "DELETE, GET, HEAD"),
         ("GET", "/api/v1/models/abc/runs", "POST"),
-        ("DELETE", "/healthz", "GET"),
+        ("DELETE", "/healthz", "GET, HEAD"),
     ],
 )
 def test_methods_that_are_not_allowed(api: httpx.Client, method: str, path: str, allowed: str) -> None:
     answer = api.request(method, path)
     problem = problem_of(answer, 405, "method-not-allowed")
     assert answer.headers["allow"] == allowed
+    assert problem["detail"].endswith(f"what is: {allowed}.")
     assert problem["value"] == method
 
 
