@@ -31,7 +31,7 @@ import { SceneView, type View } from "./views/scene";
 const SCALES: readonly Scale[] = ["signed", "layer", "map"];
 
 /** A picture to run, or a run that the server has already. */
-type Input = { picture: () => Promise<Blob> } | { run: string };
+type Input = { picture: () => Promise<Blob>; accepted?: () => void } | { run: string };
 
 export class Page {
   private readonly api: Api;
@@ -51,6 +51,7 @@ export class Page {
   private model: ModelDetail | null = null;
   private weights: WeightsInfo | null = null;
   private current: Input | null = null;
+  private accepted: Input | null = null; // the last that the server has taken
   private run: Run | null = null;
   private place: Place;
   private scale: Scale;
@@ -63,7 +64,7 @@ export class Page {
     this.scale = SCALES.find((scale) => scale === this.place.scale) ?? "signed";
     this.picker = new Picker(models, (model, weights) => void this.choose(model, weights), api);
     this.input = new InputPanel(limits, {
-      drawn: (strokes) => { this.drawn(strokes); },
+      drawn: (strokes, byHand) => { this.drawn(strokes, byHand); },
       photo: (file) => { this.photo(file); },
       refused: (problem) => { say(problem); },
       sample: (sample) => { this.sample(sample); },
@@ -170,6 +171,7 @@ export class Page {
     forgetUnit(this.place);
     this.layers.mark(undefined, null);
     this.scene.choose(undefined, []);
+    this.showLegend(undefined);
     this.writeLink();
     if (layer !== undefined) byId("layers").querySelector<HTMLElement>(`[data-layer="${CSS.escape(layer)}"] canvas`)?.focus({ preventScroll: true });
   }
@@ -235,19 +237,19 @@ export class Page {
     this.start({ picture: () => samplePicture(sample) });
   }
 
-  private drawn(strokes: readonly Stroke[]): void {
-    const sample = sampleNamed(this.place.sample);
-    const lines = strokes.length;
-    if (sample?.kind !== "digit" || lines > sample.strokes.length) this.ownInput();
+  private drawn(strokes: readonly Stroke[], byHand: boolean): void {
+    if (byHand) this.ownInput();
     if (!strokes.some((stroke) => !stroke.erase)) return;
     const drawing = strokes.map((stroke) => ({ ...stroke, points: [...stroke.points] }));
     this.start({ picture: () => inkPicture(drawing) });
   }
 
   private photo(file: Blob): void {
-    this.ownInput();
-    this.input.pad.clear();
-    this.start({ picture: () => Promise.resolve(file) });
+    this.input.pad.rest();
+    this.start({ picture: () => Promise.resolve(file), accepted: () => {
+      this.ownInput();
+      this.input.pad.clear();
+    } });
   }
 
   private ownInput(): void {
@@ -268,6 +270,8 @@ export class Page {
     try {
       const run = "run" in input ? await this.api.run(input.run) : await this.api.createRun(model.id, weights.id, await input.picture());
       if (model !== this.model) return; // the reader has gone on to another network
+      if (this.current === input && "accepted" in input) input.accepted();
+      this.accepted = input;
       this.setRun(run);
       const picture = model.input.channels === 1 ? Promise.resolve() : this.scene.setPicture(this.api.inputUrl(run.id));
       await Promise.all([this.loader.load(run, this.scene.theatre?.inView() ?? model.layers), picture]);
@@ -279,6 +283,7 @@ export class Page {
     } catch (error) {
       if (model === this.model) say(error);
       if (error instanceof Problem && error.status === 0) void this.recover(input);
+      else if (this.current === input) this.current = this.accepted; // what cannot be read is not tried on the next network
     } finally {
       document.body.dataset["busy"] = "false";
     }
@@ -292,7 +297,10 @@ export class Page {
 
   private setRun(run: Run | null): void {
     this.run = run;
-    if (run === null) for (const layer of this.model?.layers ?? []) this.layers.setMaps(layer.name, null);
+    if (run === null) {
+      for (const layer of this.model?.layers ?? []) this.layers.setMaps(layer.name, null);
+      this.showLegend(undefined);
+    }
     document.body.dataset["run"] = run?.id ?? "";
     this.seen.ask();
     if (run === null || this.model === null || this.weights === null) return;
@@ -317,6 +325,7 @@ export class Page {
     this.inspector.show(model, run, layer, unit, this.look);
     this.layers.mark(name, unit[0] ?? 0);
     this.scene.choose(layer, unit);
+    this.showLegend(undefined);
     if (!reader ? opening : moved && !opening) this.layers.reveal(name);
     this.writeLink();
   }

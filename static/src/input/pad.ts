@@ -14,12 +14,12 @@ export class Pad {
   readonly element: HTMLElement;
   private readonly canvas = h("canvas", { class: "pad", width: 2 * SIDE, height: 2 * SIDE, role: "img", "aria-label": "Draw pad. By keyboard, choose a digit among the samples below." });
   private readonly drawing = new Drawing();
-  private readonly changed: (strokes: readonly Stroke[]) => void;
+  private readonly changed: (strokes: readonly Stroke[], byHand: boolean) => void;
   private erasing = false;
   private frame = 0;
 
-  /** `changed` is called after every change by hand, also in the middle of a stroke. */
-  constructor(changed: (strokes: readonly Stroke[]) => void) {
+  /** `changed` is called after every change, also in the middle of a stroke; not by hand where the pad draws by itself. */
+  constructor(changed: (strokes: readonly Stroke[], byHand: boolean) => void) {
     this.changed = changed;
     const pencil = button("Pencil", () => { tool(false); }, { class: "tool", "aria-pressed": "true" });
     const eraser = button("Eraser", () => { tool(true); }, { class: "tool", "aria-pressed": "false" });
@@ -35,8 +35,13 @@ export class Pad {
     this.paint();
   }
 
-  clear(): void {
+  /** Leaves off where the pad draws by itself. */
+  rest(): void {
     cancelAnimationFrame(this.frame);
+  }
+
+  clear(): void {
+    this.rest();
     this.drawing.clear();
     this.paint();
   }
@@ -54,7 +59,7 @@ export class Pad {
           else this.drawing.extend(point);
         });
       }
-      this.edited();
+      this.edited(false);
       if (share < 1) this.frame = requestAnimationFrame(step);
     };
     this.frame = requestAnimationFrame(step);
@@ -68,9 +73,9 @@ export class Pad {
     drawInk(context, this.canvas.width, this.drawing.strokes, style.getPropertyValue("--pad").trim() || "#000", style.getPropertyValue("--ink").trim() || "#fff");
   }
 
-  private edited(): void {
+  private edited(byHand = true): void {
     this.paint();
-    this.changed(this.drawing.strokes);
+    this.changed(this.drawing.strokes, byHand);
   }
 
   private listen(): void {

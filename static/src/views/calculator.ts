@@ -10,8 +10,8 @@ import type { Layer } from "../data/wire";
 type Field = Exclude<keyof Exercise, "pool">;
 
 const FIELDS: readonly (readonly [Field, string, string])[] = [
-  ["size", "N", "Side of the input"], ["filter", "F", "Side of the filter"], ["stride", "S", "Stride"], ["padding", "P", "Padding on each side"],
-  ["depth", "D", "Depth: input maps"], ["filters", "K", "Filters: output maps"],
+  ["size", "N input", "Side of the input"], ["filter", "F filter", "Side of the filter"], ["stride", "S stride", "Stride"], ["padding", "P padding", "Padding on each side"],
+  ["depth", "D depth", "Depth: input maps"], ["filters", "K filters", "Filters: output maps"],
 ];
 
 /** The exercise that a layer is, for square windows. */

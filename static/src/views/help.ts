@@ -46,6 +46,11 @@ const GROUPS: readonly (readonly [string, Keys])[] = [
   ]],
 ];
 
+/** The links of the bar once more, for windows in which the bar has no room for them. */
+function pages(): Node[] {
+  return [...document.querySelectorAll(".bar nav a")].flatMap((link) => [link.cloneNode(true), " "].map((one) => (typeof one === "string" ? document.createTextNode(one) : one)));
+}
+
 export class Help {
   private readonly dialog: HTMLDialogElement;
 
@@ -53,7 +58,8 @@ export class Help {
     this.dialog = h("dialog", { class: "help", "aria-label": "Keys" },
       h("header", {}, h("h2", {}, "Keys"), button("×", () => { this.dialog.close(); }, { class: "tool", "aria-label": "Close" })),
       ...GROUPS.map(([title, keys]) => h("section", {}, h("h3", {}, title), h("dl", {}, ...keys.flatMap(([key, meaning]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, meaning)])))),
-      h("p", { class: "dim" }, "Touch: one finger turns, two zoom and move, three move. Shapes are channels × height × width. Drop or paste a photo anywhere on the page."));
+      h("p", { class: "dim" }, "Touch: one finger turns, two zoom and move, three move. Shapes are channels × height × width. Drop or paste a photo anywhere on the page."),
+      h("p", { class: "help-pages" }, ...pages()));
     document.body.append(this.dialog);
   }
 

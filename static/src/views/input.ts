@@ -11,7 +11,7 @@ import { paintScene } from "../input/scenes";
 import { asStrokes, drawInk } from "../input/ink";
 
 export interface InputEvents {
-  drawn: (strokes: readonly Stroke[]) => void;
+  drawn: (strokes: readonly Stroke[], byHand: boolean) => void;
   photo: (file: Blob) => void;
   refused: (problem: Error) => void;
   sample: (sample: Sample) => void;

@@ -194,7 +194,7 @@ export class Inspector {
       beside?.replaceChildren(field);
       place.replaceChildren(
         h("h3", {}, "Where this number comes from"),
-        h("p", { class: "value", "data-value": explanation.value }, figure(explanation.value), h("span", { class: "dim" }, ` ${where}; no unit`)),
+        h("p", { class: "value", "data-value": explanation.value }, figure(explanation.value), h("span", { class: "dim" }, ` ${where}`)),
         explanationView(explanation, { theme: look.theme, labels: model.labels, layers: model.layers, walk }),
         ...(beside === null ? [field] : []));
     } catch (error) {

@@ -13,6 +13,9 @@ import type { Walk } from "./relations";
 /** Up to this many classes are named one by one. */
 const NAMED = 20;
 
+/** A doubt about the picture is said once it has stood this long, in ms: half a drawn digit looks like nothing yet. */
+const DOUBT = 600;
+
 /** The pointer rests this long, in ms, before the evidence is asked for. */
 const REST = 140;
 
@@ -23,6 +26,7 @@ export class Predictions {
   private readonly api: Api;
   private readonly walk: Walk;
   private waiting = 0;
+  private doubting = 0;
   private run: Run | null = null;
 
   constructor(api: Api, walk: Walk) {
@@ -32,10 +36,11 @@ export class Predictions {
 
   show(model: ModelDetail, weights: WeightsInfo, run: Run | null): void {
     const trained = weights.trained;
-    const heading = h("h2", {}, trained ? "Prediction" : "Output, not a prediction");
+    const heading = h("h2", {}, run === null ? "No prediction" : trained ? "Prediction" : "Output, not a prediction");
     const answer = h("div", { class: "predictions" }, heading);
     this.run = run;
     window.clearTimeout(this.waiting);
+    window.clearTimeout(this.doubting);
     this.evidence.replaceChildren();
     this.element.replaceChildren(aboutModel(model), answer);
     this.element.dataset["trained"] = String(trained);
@@ -47,13 +52,13 @@ export class Predictions {
     if (!trained) answer.append(h("p", { class: "note warning" }, "This network has not been trained. Its weights are random numbers, so these bars say nothing about the picture; the maps and the arithmetic are real."));
     const list = h("ol", { class: trained ? "bars" : "bars untrained", "aria-label": heading.textContent }, ...run.predictions.map((one, rank) => this.row(model, run, one, rank === 0 && trained)));
     answer.append(list, this.evidence);
-    if (run.unfamiliar) answer.append(unfamiliarNote(model, weights, run));
+    if (run.unfamiliar) this.doubting = window.setTimeout(() => { this.evidence.after(unfamiliarNote(model, weights, run)); }, DOUBT);
     answer.append(aboutClasses(model, weights));
     if (scoringLayer(model.layers) !== undefined) this.evidence.append(h("p", { class: "note dim" }, "Point at a class to see what speaks for it."));
     const accuracy = weights.accuracy;
     if (accuracy !== null) answer.append(h("p", { class: "note" }, `Measured: ${(accuracy.top1 * 100).toFixed(2)} % of ${count(accuracy.images)} images of ${accuracy.dataset} right at the first guess.`));
     const total = run.elapsed_ms["total"];
-    if (total !== undefined) answer.append(h("p", { class: "note dim" }, `Computed in ${total.toFixed(1)} ms.`));
+    if (total !== undefined) answer.append(h("p", { class: "note dim" }, `Computed in ${total < 1000 ? `${total.toFixed(1)} ms` : `${(total / 1000).toFixed(2)} s`}.`));
   }
 
   private row(model: ModelDetail, run: Run, prediction: Prediction, first: boolean): HTMLElement {

@@ -69,7 +69,8 @@ export function unitWords(explanation: Explanation, layers: readonly Layer[] = [
       const groups = layer?.groups ?? 1;
       const total = layers.find((one) => one.name === explanation.sources[0]?.layer)?.shape[0] ?? sources;
       const part = sources < total ? (layer?.table ? ` (out of ${count(total)}; the connection table joins it to these)` : groups > 1 ? ` (out of ${count(total)}; the layer works in ${groups} groups, and this map belongs to one)` : "") : "";
-      return `${sources === 1 ? "The one input map" : `Each of ${count(sources)} input maps`}${part} is multiplied, cell by cell, with ${sources === 1 ? "the" : "a"} kernel${sources === 1 ? "" : " of its own"}; the ${count(cells)} products and the bias add up. Cells in the padding are 0.`;
+      const padded = layer?.padding?.some((side) => side > 0) === true ? " Cells in the padding are 0." : "";
+      return `${sources === 1 ? "The one input map" : `Each of ${count(sources)} input maps`}${part} is multiplied, cell by cell, with ${sources === 1 ? "the" : "a"} kernel${sources === 1 ? "" : " of its own"}; the ${count(cells)} products and the bias add up.${padded}`;
     }
     case "full":
       return `All ${count(cells)} numbers of the layer below, each times a weight of its own, add up with the bias.`;
