@@ -128,7 +128,9 @@ export class Page {
 
   /** What a single key means to the scene; false where nothing. */
   key(key: string): boolean {
-    return this.place.view !== "list" && this.scene.key(key);
+    const meant = this.place.view !== "list" && this.scene.key(key);
+    if (meant && key === "Enter") this.inspector.takeFocus();
+    return meant;
   }
 
   /** The network at that place of the list. */

@@ -63,6 +63,8 @@ def test_drawing_runs_live(visit: Open, api: httpx.Client) -> None:
     seen.settle()
     drawn = seen.run()
     assert drawn != before
+    expect(seen.page.locator("[data-sample][aria-pressed='true']")).to_have_count(0)  # no longer the sample it opened with
+    seen.page.wait_for_function("run => location.hash.includes(`run=${run}`) && !location.hash.includes('sample=')", arg=drawn)
     assert shown_predictions(seen) == answer(api, drawn)
     mouse.move(box["x"] + 100, box["y"] + 40)
     mouse.down()
@@ -98,6 +100,10 @@ def test_what_is_no_image_is_said(visit: Open) -> None:
     expect(seen.page.locator("#alert")).to_be_visible()
     expect(seen.page.locator("#alert")).not_to_be_empty()
     seen.errors.clear()  # Chromium logs the 422 itself
+    expect(seen.page.locator("[data-sample][aria-pressed='true']")).to_have_count(1)  # what was shown is shown still
+    seen.page.keyboard.press("2")  # and the next network does not meet the file again
+    seen.page.wait_for_selector("body[data-busy='false']:not([data-run=''])")
+    expect(seen.page.locator("#alert")).to_be_hidden()
 
 
 def test_a_click_enlarges_and_a_pixel_explains(visit: Open, api: httpx.Client) -> None:
@@ -188,6 +194,7 @@ def test_a_structure_shows_its_table_and_says_why_no_maps(visit: Open, api: http
     seen = visit()
     seen.page.select_option("#weights", "structure")
     expect(seen.page.locator(".predictions")).to_contain_text("no numbers")
+    expect(seen.page.locator(".looks-legend")).to_be_empty()  # no maps, no range of theirs
     model = seen.page.locator(".layer-list").get_attribute("data-model")
     table = api.get(f"/api/v1/models/{model}", params={"weights": "structure"}).json()
     assert seen.page.locator(".layer").count() == len(table["layers"])

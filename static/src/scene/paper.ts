@@ -1,7 +1,7 @@
 /** What is drawn over the plates on a 2D canvas: names, edges of the graph, marks, lines to the sources. */
 
 import type { Camera } from "../layout/camera";
-import { blockCentre, blockCorners, type Cell } from "../layout/pick";
+import { blockCentre, blockCorners, plateCorners, type Cell } from "../layout/pick";
 import type { Plate, Vec } from "../layout/plates";
 import type { Rays } from "./rays";
 import type { World } from "./world";
@@ -15,6 +15,7 @@ export interface Mark {
 
 /** What the paper shows besides the network itself. */
 export interface Marks {
+  sought: string | null; // the layer that was flown to
   hovered: Mark | null;
   chosen: Mark | null;
   rays: Rays | null;
@@ -84,6 +85,7 @@ export class Paper {
     const taken: Box[] = [];
     this.outputs(world, camera, outputs, taken);
     this.captions(world, camera, captions, marks, strength, taken);
+    if (marks.sought !== null) this.outline(world, camera, marks.sought);
     if (marks.field !== null) this.field(world, camera, marks.field);
     if (marks.rays !== null && marks.raysFrom !== null) this.rays(world, camera, marks.rays, marks.raysFrom);
     if (marks.chosen !== null) this.mark(world, camera, marks.chosen, this.ink.accent);
@@ -103,6 +105,15 @@ export class Paper {
     return true;
   }
 
+  /** A hairline around the layer that was flown to, among many alike. */
+  private outline(world: World, camera: Camera, layer: string): void {
+    const plate = world.plate(layer);
+    if (plate === undefined || !this.path(camera, plateCorners(plate), true)) return;
+    this.context.strokeStyle = this.ink.accent;
+    this.context.lineWidth = 1.5;
+    this.context.stroke();
+  }
+
   private links(world: World, camera: Camera, strength: (name: string) => number): void {
     const { context: c, ink } = this;
     for (const link of world.links) {
@@ -116,7 +127,7 @@ export class Paper {
 
   private captions(world: World, camera: Camera, captions: ReadonlyMap<string, Caption>, marks: Marks, strength: (name: string) => number, taken: Box[]): void {
     const { context: c, ink } = this;
-    const first = [marks.hovered?.layer, marks.chosen?.layer];
+    const first = [marks.hovered?.layer, marks.chosen?.layer, marks.sought];
     const order = world.plates.toSorted((a, b) => Number(first.includes(b.name)) - Number(first.includes(a.name)) || b.wide * b.deep - a.wide * a.deep);
     this.bands = world.plates.map((plate) => bandOf(camera, plate));
     c.textBaseline = "middle";

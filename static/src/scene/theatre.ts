@@ -36,7 +36,7 @@ const FOLDING = 320;
 const LIGHTING = 380; // of one layer
 const FOLLOWING = 900; // until the last of many layers begins to light up
 export class Theatre implements Stage {
-  readonly marks: Marks = { hovered: null, chosen: null, rays: null, raysFrom: null, field: null };
+  readonly marks: Marks = { sought: null, hovered: null, chosen: null, rays: null, raysFrom: null, field: null };
   world: World | null = null;
   private readonly canvas: Canvas;
   private readonly paper: Paper;
@@ -90,7 +90,7 @@ export class Theatre implements Stage {
     this.layers = model.layers;
     this.maps.clear();
     this.faded.clear();
-    Object.assign(this.marks, { hovered: null, chosen: null, rays: null, raysFrom: null, field: null });
+    Object.assign(this.marks, { sought: null, hovered: null, chosen: null, rays: null, raysFrom: null, field: null });
     this.captions.clear();
     for (const layer of model.layers) this.captions.set(layer.name, { name: layer.name, text: layer.shape.join(" × ") });
     this.outputs = [];
@@ -189,11 +189,13 @@ export class Theatre implements Stage {
     const { world } = this;
     const plate = world?.target(layer);
     if (world === null || plate === undefined) return;
+    this.marks.sought = layer;
     const points = channel === undefined ? plateCorners(plate) : blockCorners(plate, { slot: world.slotOf(layer, channel), row: 0, column: 0 }, plate.height, plate.width);
     this.pilot.fly(points, channel === undefined ? 0.82 : 0.42);
   }
 
   overview(): void {
+    this.marks.sought = null;
     this.pilot.overview();
   }
 

@@ -49,6 +49,7 @@ interface Shown {
 
 export class Inspector {
   private readonly trail: { layer: string; unit: number[] }[] = [];
+  private wanted = false; // whether the next map takes the focus
   private readonly shown: Latest<() => Promise<void>>;
   private readonly place: HTMLElement;
   private readonly api: Api;
@@ -104,6 +105,11 @@ export class Inspector {
     });
   }
 
+  /** What is opened next has the keys: the arrows go on from its map. */
+  takeFocus(): void {
+    this.wanted = true;
+  }
+
   private render(shown: Shown, tensor: Tensor<Float32Array>, view: InspectorView, above: HTMLElement | null): void {
     const { model, run, layer, unit, look } = shown;
     const [channels, height, width] = sizeOf(layer);
@@ -113,7 +119,7 @@ export class Inspector {
     const [min, max] = extent(values);
     const vector = layer.shape.length < 3;
     const label = vector && model.labels.length === channels ? ` “${model.labels[channel] ?? ""}”` : "";
-    const focused = document.activeElement instanceof HTMLElement && this.place.contains(document.activeElement) ? document.activeElement.dataset["focus"] : undefined;
+    const focused = this.wanted ? "map" : document.activeElement instanceof HTMLElement && this.place.contains(document.activeElement) ? document.activeElement.dataset["focus"] : undefined;
     const step = (by: number): void => {
       this.events.select(layer.name, [(channel + by + channels) % channels, ...unit.slice(1)]);
     };
@@ -142,7 +148,9 @@ export class Inspector {
     if (!vector && unit.length < 3) explanation.append(h("p", { class: "prompt" }, "Choose a pixel of this map to see where its number comes from."));
     this.place.append(explanation, this.downloads(run, layer, channel, look));
     this.place.hidden = false;
-    if (focused !== undefined) this.place.querySelector<HTMLElement>(`[data-focus="${focused}"]`)?.focus({ preventScroll: true });
+    this.wanted = false;
+    const next = focused === undefined ? null : this.place.querySelector<HTMLElement>(`[data-focus="${focused}"]`) ?? (focused === "map" ? this.place.querySelector<HTMLElement>('[data-focus="next"]') : null);
+    next?.focus({ preventScroll: true });
   }
 
   private viewsBar(view: InspectorView): HTMLElement {

@@ -41,7 +41,7 @@ export class SceneView {
       this.theatre.setLook(look);
     }
     this.shelf = new Shelf(byId("shelf"), {
-      fly: (layer) => { this.theatre?.fly(layer); },
+      fly: (layer) => { this.fly(layer); },
       fold: (layers, folded) => { this.fold(layers, folded); },
       hide: (layers, hidden) => {
         this.theatre?.hide(layers, hidden);
@@ -137,10 +137,13 @@ export class SceneView {
     const names = this.layers.map((layer) => layer.name);
     const at = names.indexOf(this.host.dataset["at"] ?? this.marked ?? "");
     const next = names[Math.min(Math.max(at + by, 0), names.length - 1)];
-    if (next === undefined) return;
-    this.host.dataset["at"] = next;
-    this.theatre?.fly(next);
-    this.shelf.mark(next);
+    if (next !== undefined) this.fly(next);
+  }
+
+  private fly(layer: string): void {
+    this.host.dataset["at"] = layer;
+    this.theatre?.fly(layer);
+    this.shelf.mark(layer);
   }
 
   focusFind(): void {
