@@ -63,8 +63,12 @@ def test_drawing_runs_live(visit: Open, api: httpx.Client) -> None:
     seen.settle()
     drawn = seen.run()
     assert drawn != before
-    expect(seen.page.locator("[data-sample][aria-pressed='true']")).to_have_count(0)  # no longer the sample it opened with
-    seen.page.wait_for_function("run => location.hash.includes(`run=${run}`) && !location.hash.includes('sample=')", arg=drawn)
+    expect(seen.page.locator("[data-sample][aria-pressed='true']")).to_have_count(
+        0
+    )  # no longer the sample it opened with
+    seen.page.wait_for_function(
+        "run => location.hash.includes(`run=${run}`) && !location.hash.includes('sample=')", arg=drawn
+    )
     assert shown_predictions(seen) == answer(api, drawn)
     mouse.move(box["x"] + 100, box["y"] + 40)
     mouse.down()

@@ -137,7 +137,7 @@ export class Api {
     try {
       response = await fetch(this.url(path), init);
     } catch {
-      throw new Problem(0, "", "The server does not answer. Is it still running? The page tries again with your next input.");
+      throw new Problem(0, "", "The server does not answer. Is it still running? The page goes on by itself when it is back.");
     }
     if (!response.ok) throw problemOf(response.status, await response.text());
     return response;
