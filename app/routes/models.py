@@ -72,6 +72,7 @@ def detail_out(service: Service, network: Network) -> ModelDetail:
     return ModelDetail(
         **dict(model_out(service, network)),
         labels=network.labels,
+        tour=service.catalog.has_tour(network.id),
         layers=[
             LayerOut(
                 **{name: getattr(layer, name) for name in LayerOut.model_fields if name != "nonzero"},

@@ -68,7 +68,7 @@ export class Guide {
     if (!arriving && this.tour.open) this.endTour();
     this.tourButton.hidden = true;
     this.compareButton.disabled = true;
-    const steps = await this.api.tour(model.id);
+    const steps = model.tour ? await this.api.tour(model.id) : null;
     if (this.model !== model) return;
     this.steps = steps;
     this.tourButton.hidden = steps === null;
@@ -109,6 +109,13 @@ export class Guide {
     if (place.with !== undefined && !this.compare.open) {
       this.compare.show({ model: place.with, ...(place.withSample === undefined ? {} : { sample: place.withSample }), ...(place.withRun === undefined ? {} : { run: place.withRun }) });
     }
+  }
+
+  /** Ends the tour; false where none is on. */
+  leave(): boolean {
+    if (!this.tour.open) return false;
+    this.endTour();
+    return true;
   }
 
   private startTour(): void {

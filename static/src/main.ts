@@ -15,7 +15,9 @@ function listenForKeys(page: Page, help: Help): void {
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "?") help.toggle();
     else if (document.querySelector("dialog[open]") !== null) return; // a dialog has the keys
-    else if (event.key === "Escape") page.close();
+    else if (event.key === "Escape") {
+      if (!page.guide.leave()) page.close();
+    }
     else if (event.key === "s") page.nextScale();
     else if (event.key === "t") toggleTheme();
     else if (page.guide.key(event.key)) return;
@@ -54,12 +56,14 @@ async function start(): Promise<void> {
     keepSeconds: Number(context["keepSeconds"]),
     maxBytes: Number(context["maxBodyBytes"]),
   });
+  byId("starting").remove();
   listenForKeys(page, help);
   Object.assign(window, { convscope: page }); // for the console and for tests: convscope.stage, convscope.screenOf(...)
   await page.open();
 }
 
 start().catch((error: unknown) => {
+  document.getElementById("starting")?.remove();
   const alert = byId("alert");
   alert.hidden = false;
   alert.textContent = error instanceof Error ? error.message : "The page could not start. Reload it.";

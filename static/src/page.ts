@@ -31,7 +31,12 @@ import { SceneView, type View } from "./views/scene";
 const SCALES: readonly Scale[] = ["signed", "layer", "map"];
 
 /** A picture to run, or a run that the server has already. */
-type Input = { picture: () => Promise<Blob>; accepted?: () => void } | { run: string };
+type Input = { picture: () => Promise<Blob>; accepted?: () => void; blank?: boolean } | { run: string };
+
+/** Whether it is an empty drawing. */
+function isBlank(input: Input | null): boolean {
+  return input !== null && "blank" in input && input.blank;
+}
 
 export class Page {
   private readonly api: Api;
@@ -219,6 +224,7 @@ export class Page {
       this.current = null;
       delete this.place.run;
     }
+    if (isBlank(this.current)) this.current = null; // another network has more to say of a sample
     if (this.current !== null && this.place.sample === undefined) {
       this.start(this.current);
       return;
@@ -241,9 +247,10 @@ export class Page {
 
   private drawn(strokes: readonly Stroke[], byHand: boolean): void {
     if (byHand) this.ownInput();
-    if (!strokes.some((stroke) => !stroke.erase)) return;
+    const blank = !strokes.some((stroke) => !stroke.erase);
+    if (blank && !byHand) return; // a sample that begins to draw itself
     const drawing = strokes.map((stroke) => ({ ...stroke, points: [...stroke.points] }));
-    this.start({ picture: () => inkPicture(drawing) });
+    this.start({ picture: () => inkPicture(drawing), blank });
   }
 
   private photo(file: Blob): void {
@@ -274,7 +281,7 @@ export class Page {
       if (model !== this.model) return; // the reader has gone on to another network
       if (this.current === input && "accepted" in input) input.accepted();
       this.accepted = input;
-      this.setRun(run);
+      this.setRun(run, isBlank(input));
       const picture = model.input.channels === 1 ? Promise.resolve() : this.scene.setPicture(this.api.inputUrl(run.id));
       await Promise.all([this.loader.load(run, this.scene.theatre?.inView() ?? model.layers), picture]);
       const painted = this.scene.theatre?.painted() ?? Promise.resolve();
@@ -297,7 +304,7 @@ export class Page {
     if (this.current === input) this.start(input); // else the reader has made a newer one meanwhile
   }
 
-  private setRun(run: Run | null): void {
+  private setRun(run: Run | null, blank = false): void {
     this.run = run;
     if (run === null) {
       for (const layer of this.model?.layers ?? []) this.layers.setMaps(layer.name, null);
@@ -308,7 +315,7 @@ export class Page {
     if (run === null || this.model === null || this.weights === null) return;
     if (this.place.sample === undefined) this.place.run = run.id;
     this.scene.setRun(this.model, this.weights, run);
-    this.predictions.show(this.model, this.weights, run);
+    this.predictions.show(this.model, this.weights, run, blank);
     const [top] = run.predictions;
     byId("status").textContent = this.weights.trained && top !== undefined ? `${this.model.title}: ${top.label}` : `${this.model.title}: maps are drawn`;
     if (this.place.layer !== undefined) this.select(this.place.layer, this.place.unit ?? [0], false);

@@ -218,3 +218,13 @@ def test_nothing_is_wider_than_a_phone(visit: Open) -> None:
     seen.page.locator(".enlarged canvas").wait_for()
     sizes = json.loads(str(seen.page.locator("html").evaluate("e => JSON.stringify([e.scrollWidth, e.clientWidth])")))
     assert sizes[0] <= sizes[1]
+
+
+def test_an_emptied_pad_is_no_prediction(visit: Open, api: httpx.Client) -> None:
+    seen = visit()
+    before = seen.run()
+    seen.page.get_by_role("button", name="Clear").click()
+    seen.page.wait_for_selector(f"body[data-busy='false']:not([data-run='{before}'])")
+    expect(seen.page.locator(".predictions")).to_contain_text("Nothing is drawn")
+    assert shown_predictions(seen) == answer(api, seen.run())  # what the maps show, told as worth nothing
+    expect(seen.page.locator(".bars")).to_have_class("bars untrained")

@@ -55,6 +55,7 @@ export interface Layer {
 
 export interface ModelDetail extends Model {
   labels: string[];
+  tour: boolean; // whether it has a guided tour
   layers: Layer[];
   edges: [string, string][];
 }

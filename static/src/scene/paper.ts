@@ -35,6 +35,9 @@ export interface OutputLabel {
   first: boolean;
 }
 
+/** Names set aslant keep this far from each other along the row, in pixels: their lines are 12 high. */
+const ASLANT = 17;
+
 interface Ink {
   text: string;
   dim: string;
@@ -199,11 +202,14 @@ export class Paper {
     const space = b === null ? 100 : Math.hypot(b[0] - a[0], b[1] - a[1]);
     c.font = `500 12px ${ink.sans}`;
     const level = Math.max(...outputs.map(({ text, share }) => Math.max(c.measureText(text).width, c.measureText(share).width))) + 6 < space;
-    if (!level && space < 13) return; // they would run into each other even aslant
+    // where all would run into each other even aslant: every so many, and the likeliest in any case
+    const every = level ? 1 : Math.max(1, Math.ceil(ASLANT / Math.max(space, 0.1)));
+    const best = outputs.findIndex((one) => one.first);
     c.textBaseline = "middle";
     outputs.forEach(({ text, share, first }, unit) => {
       const spot = spots[unit];
       if (spot === null || spot === undefined) return;
+      if (!first && (unit % every !== 0 || (best >= 0 && Math.abs(unit - best) < every))) return;
       const colour = first ? ink.accent : ink.text;
       c.save();
       c.translate(spot[0], spot[1] - 6);

@@ -1,12 +1,13 @@
 /** Sentences at the top of the page: what went wrong, and what is worth knowing though nobody made a mistake. */
 
-import { byId, calm } from "../dom";
+import { button, byId, calm } from "../dom";
 
 /** Shows what went wrong, or takes it away (null). */
 export function say(error: unknown): void {
   const alert = byId("alert");
   alert.hidden = error === null;
-  alert.textContent = error === null ? "" : error instanceof Error ? error.message : "Something went wrong on this page. Reload it and try again.";
+  const words = error instanceof Error ? error.message : "Something went wrong on this page. Reload it and try again.";
+  alert.replaceChildren(...(error === null ? [] : [words, button("Close", () => { say(null); }, { class: "tool" })]));
   if (error !== null && !calm()) alert.animate([{ opacity: 0 }, { opacity: 1 }], 250);
 }
 

@@ -34,9 +34,10 @@ export class Predictions {
     this.walk = walk;
   }
 
-  show(model: ModelDetail, weights: WeightsInfo, run: Run | null): void {
-    const trained = weights.trained;
-    const heading = h("h2", {}, run === null ? "No prediction" : trained ? "Prediction" : "Output, not a prediction");
+  /** `blank`: nothing is drawn, so what the network says means nothing. */
+  show(model: ModelDetail, weights: WeightsInfo, run: Run | null, blank = false): void {
+    const trained = weights.trained && !blank;
+    const heading = h("h2", {}, run === null ? "No prediction" : blank ? "Nothing is drawn" : trained ? "Prediction" : "Output, not a prediction");
     const answer = h("div", { class: "predictions" }, heading);
     this.run = run;
     window.clearTimeout(this.waiting);
@@ -49,10 +50,11 @@ export class Predictions {
       else answer.append(h("p", { class: "note" }, `${weights.title} has no numbers that could be run: only the layer table is shown. Choose other weights to see maps.`));
       return;
     }
-    if (!trained) answer.append(h("p", { class: "note warning" }, "This network has not been trained. Its weights are random numbers, so these bars say nothing about the picture; the maps and the arithmetic are real."));
+    if (blank) answer.append(h("p", { class: "note warning" }, "The page is empty. Draw on it, or take a sample: the maps follow the pen. What the network says of an empty page means nothing."));
+    else if (!trained) answer.append(h("p", { class: "note warning" }, "This network has not been trained. Its weights are random numbers, so these bars say nothing about the picture; the maps and the arithmetic are real."));
     const list = h("ol", { class: trained ? "bars" : "bars untrained", "aria-label": heading.textContent }, ...run.predictions.map((one, rank) => this.row(model, run, one, rank === 0 && trained)));
     answer.append(list, this.evidence);
-    if (run.unfamiliar) this.doubting = window.setTimeout(() => { this.evidence.after(unfamiliarNote(model, weights, run)); }, DOUBT);
+    if (run.unfamiliar && !blank) this.doubting = window.setTimeout(() => { this.evidence.after(unfamiliarNote(model, weights, run)); }, DOUBT);
     answer.append(aboutClasses(model, weights));
     if (scoringLayer(model.layers) !== undefined) this.evidence.append(h("p", { class: "note dim" }, "Point at a class to see what speaks for it."));
     const accuracy = weights.accuracy;

@@ -42,7 +42,10 @@ export class SceneView {
     }
     this.shelf = new Shelf(byId("shelf"), {
       fly: (layer) => { this.fly(layer); },
-      fold: (layers, folded) => { this.fold(layers, folded); },
+      fold: (layers, folded) => {
+        this.fold(layers, folded);
+        if (layers.length > 1) this.theatre?.overview(); // the whole tower has another height
+      },
       hide: (layers, hidden) => {
         this.theatre?.hide(layers, hidden);
         this.shelve();
