@@ -205,7 +205,7 @@ def test_a_link_holds_network_sample_unit_and_camera(visit: Open, api: httpx.Cli
     fly(first, layer["name"], 2)
     first.page.mouse.click(*spot_of(first.page, layer["name"], [2, 5, 7]))
     first.page.locator(".explanation").wait_for()
-    first.page.wait_for_function("location.hash.includes('camera=') && location.hash.includes('unit=2,5,7')")
+    first.page.wait_for_function("() => location.hash.includes('camera=') && location.hash.includes('unit=2,5,7')")
     first.page.wait_for_timeout(800)
     where = first.page.evaluate("convscope.stage.pose()")
     second = visit(first.page.url.split("/")[-1])
