@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,6 +12,9 @@ from app.errors import NetworkUnusable
 def is_none(value: object) -> bool:
     """Whether a field is left out of a manifest that is written."""
     return value is None
+
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class Strict(BaseModel):
@@ -187,25 +190,34 @@ class Manifest(Strict):
         raise KeyError(weights_id)
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read and check a manifest file.
+def read_checked(path: Path, kind: type[M], what: str) -> M:
+    """A JSON file as one of our models; `what` names it in errors.
 
     Raises:
         NetworkUnusable: unreadable, not JSON, or a key is missing, unknown or of the wrong type.
     """
     try:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
-        manifest = Manifest.model_validate(document)
+        return kind.model_validate(document)
     except OSError as error:
-        raise NetworkUnusable(f"The manifest {path} cannot be read: {error.strerror}.", str(path)) from error
+        raise NetworkUnusable(f"The {what} {path} cannot be read: {error.strerror}.", str(path)) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise NetworkUnusable(
-            f"The manifest {path} is wrong at '{where}': {first['msg']} (got {first['input']!r}).", str(path)
+            f"The {what} {path} is wrong at '{where}': {first['msg']} (got {first['input']!r}).", str(path)
         ) from error
     except ValueError as error:
-        raise NetworkUnusable(f"The manifest {path} is not JSON: {error}.", str(path)) from error
+        raise NetworkUnusable(f"The {what} {path} is not JSON: {error}.", str(path)) from error
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and check a manifest file.
+
+    Raises:
+        NetworkUnusable: unreadable, not JSON, or a key is missing, unknown or of the wrong type.
+    """
+    manifest = read_checked(path, Manifest, "manifest")
     weights = tuple(_with_labels(one, path) for one in manifest.weights)
     manifest = manifest.model_copy(update={"weights": weights})
     if manifest.default_weights not in {weights.id for weights in manifest.weights}:

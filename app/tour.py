@@ -4,15 +4,15 @@ A text may hold placeholders such as `{CONV1.parameters}` or `{model.units}`; wh
 figures of the layer table, so that no figure of a graph is typed.
 """
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.errors import NetworkUnusable
+from app.manifest import read_checked
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -97,18 +97,4 @@ def read_tour(path: Path) -> Tour | None:
     Raises:
         NetworkUnusable: unreadable, not JSON, or a key is missing, unknown or of the wrong type.
     """
-    if not path.exists():
-        return None
-    try:
-        document: Any = json.loads(path.read_text(encoding="utf-8"))
-        return Tour.model_validate(document)
-    except OSError as error:
-        raise NetworkUnusable(f"The tour {path} cannot be read: {error.strerror}.", str(path)) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise NetworkUnusable(
-            f"The tour {path} is wrong at '{where}': {first['msg']} (got {first['input']!r}).", str(path)
-        ) from error
-    except ValueError as error:
-        raise NetworkUnusable(f"The tour {path} is not JSON: {error}.", str(path)) from error
+    return read_checked(path, Tour, "tour") if path.exists() else None

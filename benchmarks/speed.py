@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -129,7 +130,7 @@ class Bench:
         for layer in network.graph.layers:
             unit = "/".join(str(size // 2) for size in layer.shape)
             path = f"/api/v1/runs/{run}/layers/{layer.name}/units/{unit}"
-            (took,) = interleave((lambda path=path: self.client.ask("GET", path),), 7)  # type: ignore[misc]
+            (took,) = interleave((partial(self.client.ask, "GET", path),), 7)
             if took > worst:
                 worst, where = took, layer.name
         return Measure("one unit explanation, ms, slowest layer", network.id, worst, "<= 3", where)

@@ -11,18 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from app.places import CHECKOUT
+from benchmarks.chromium import ARGUMENTS, WIDE
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),  # WebGL without a graphics card
-]
-WIDE = (1440, 900)
-NARROW = (390, 844)
 SETTLED = "body[data-busy='false']:not([data-run=''])"
 LIST = "#view=list"  # the layers as a list, instead of the scene
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from app.places import CHECKOUT
-from tests.browser.conftest import LIST, NARROW, WIDE, Open
+from benchmarks.chromium import NARROW, WIDE
+from tests.browser.conftest import LIST, Open
 
 pytestmark = pytest.mark.browser
 

@@ -13,7 +13,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from app.places import CHECKOUT
-from tests.browser.conftest import ARGUMENTS, NARROW, WIDE, Open, Visit
+from benchmarks.chromium import ARGUMENTS, NARROW, WIDE
+from tests.browser.conftest import Open, Visit
 from tests.conftest import every_model
 
 pytestmark = pytest.mark.browser

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import LIST, NARROW, Open, Visit
+from benchmarks.chromium import NARROW
+from tests.browser.conftest import LIST, Open, Visit
 from tests.conftest import MODELS
 
 pytestmark = pytest.mark.browser

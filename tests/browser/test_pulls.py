@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from tests.browser.conftest import NARROW, SETTLED, WIDE
+from benchmarks.chromium import NARROW, WIDE
+from tests.browser.conftest import SETTLED
 from tests.conftest import MakeSettings
 from tests.stage import Stage, build_stage
 

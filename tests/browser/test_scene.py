@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import NARROW, WIDE, Open, Visit
+from benchmarks.chromium import NARROW, WIDE
+from tests.browser.conftest import Open, Visit
 from tests.browser.test_page import answer, shown_predictions
 from tests.conftest import MODELS
 
