@@ -23,11 +23,11 @@ from app.engine import Engine, class_probabilities
 from app.errors import ImageUndecodable, InvalidValue, NetworkUnusable, NotSupported, WeightsNotReady
 from app.explain import Explainer, Explanation
 from app.graph import Graph, Layer, count_nonzero, read_graph
-from app.imaging import Image, decode
+from app.imaging import Enough, Image, decode
 from app.manifest import Inline, Manifest, Packed, PhotoPreprocessing, Pulled, Seeded, Structure, Weights
 from app.matching import match, rename
 from app.outline import read_outline
-from app.preprocess import photo_to_tensors, to_tensor
+from app.preprocess import enough_for, photo_to_tensors, to_tensor
 from app.settings import Settings
 from app.weights import ensure, is_verified, open_initializers, place
 
@@ -279,9 +279,22 @@ class Network:
         """
         return self.explainer.filters(layer)
 
+    def decode(self, data: bytes, max_pixels: int) -> Image:
+        """An encoded image, or as much of it as this network looks at.
+
+        Raises:
+            ImageUndecodable, ImageTooLarge, MediaTypeUnsupported: the bytes.
+        """
+        return decode(data, max_pixels, self.enough)
+
+    @property
+    def enough(self) -> Enough | None:
+        """As much of a picture as it looks at, if it is not all of it."""
+        return enough_for(self.weights.preprocessing)
+
     def tensor(self, image: Image) -> Array:
         """The network's input (C, H, W) for an image, by the manifest's preprocessing."""
-        tensor = to_tensor(image.pixels, self.weights.preprocessing, self.graph.input_shape[0])
+        tensor = to_tensor(image.picture, self.weights.preprocessing, self.graph.input_shape[0])
         if tensor.shape != self.graph.input_shape:
             raise NotSupported(
                 f"The manifest's preprocessing gives {tensor.shape} but {self.id} takes {self.graph.input_shape} "
@@ -306,7 +319,7 @@ class Network:
                 int(crops),
                 field="crops",
             )
-        return photo_to_tensors(image.pixels, how, self.graph.input_shape[0], crops)
+        return photo_to_tensors(image.picture, how, self.graph.input_shape[0], crops)
 
     def predict(self, image: Image, top: int = 5, crops: Crops = Crops.ONE) -> tuple[Prediction, ...]:
         """The `top` most probable classes of an image, by the mean of its crops' probabilities."""
@@ -319,7 +332,7 @@ class Network:
         Args:
             source: a decoded image, an encoded file's bytes, a path, or uint8 pixels (H, W, 3) or (H, W).
         """
-        image = as_image(source)
+        image = as_image(source, enough=self.enough)
         activations = self.engine.run(self.tensor(image))
         probabilities = class_probabilities(self.graph, activations)
         return Run(self, image, activations, self.rank(probabilities, len(probabilities)))
@@ -359,7 +372,7 @@ def load_graph(path: Path) -> onnx.ModelProto:
     return model
 
 
-def as_image(source: Picture, max_pixels: int = 50_000_000) -> Image:
+def as_image(source: Picture, max_pixels: int = 50_000_000, enough: Enough | None = None) -> Image:
     """A decoded image of whatever a notebook has at hand.
 
     Raises:
@@ -369,10 +382,10 @@ def as_image(source: Picture, max_pixels: int = 50_000_000) -> Image:
     if isinstance(source, Image):
         return source
     if isinstance(source, bytes):
-        return decode(source, max_pixels)
+        return decode(source, max_pixels, enough)
     if isinstance(source, str | Path):
         try:
-            return decode(Path(source).read_bytes(), max_pixels)
+            return decode(Path(source).read_bytes(), max_pixels, enough)
         except OSError as error:
             raise ImageUndecodable(f"The image {source} cannot be read: {error.strerror}.", str(source)) from error
     pixels = np.asarray(source)
@@ -384,4 +397,4 @@ def as_image(source: Picture, max_pixels: int = 50_000_000) -> Image:
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[:, :, None], 3, axis=2)
     pixels = np.ascontiguousarray(pixels)
-    return Image(pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
+    return Image.of(pixels, hashlib.sha256(pixels.tobytes()).hexdigest())

@@ -19,7 +19,7 @@ from app.catalog import Catalog
 from app.crops import Crops
 from app.engine import class_probabilities
 from app.errors import RunNotFound
-from app.imaging import Image, decode
+from app.imaging import Enough, Image
 from app.network import Network, Prediction
 from app.redis_records import RedisRecords
 from app.salt import read_salt
@@ -47,6 +47,31 @@ def make_id(network: Network, image_sha256: str, crops: Crops = Crops.ONE, salt:
     """The id of a run: 40 hexadecimal digits of a digest over everything its numbers depend on, and the salt."""
     parts = [image_sha256, network.id, network.weights_id, network.digest, PRECISION, network.engine_version, crops]
     return hmac.new(salt, json.dumps(parts).encode(), hashlib.sha256).hexdigest()[:40]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An image as one network sees it, before it has gone through."""
+
+    image: Image
+    tensor: Array  # (C, H, W)
+    decode: float  # milliseconds
+    preprocess: float
+
+
+def prepare(network: Network, data: bytes, max_pixels: int) -> Prepared:
+    """Decode and preprocess: bytes -> image -> tensor.
+
+    Raises:
+        ImageUndecodable, ImageTooLarge, MediaTypeUnsupported: the bytes.
+        WeightsNotReady: the network has no numbers here.
+    """
+    _ = network.engine  # loading it is no part of the decoding
+    begun = time.perf_counter()
+    image = network.decode(data, max_pixels)
+    decoded = time.perf_counter()
+    tensor = network.tensor(image)
+    return Prepared(image, tensor, decode=1000 * (decoded - begun), preprocess=1000 * (time.perf_counter() - decoded))
 
 
 def compute(
@@ -77,7 +102,7 @@ def compute(
     started = time.perf_counter() if started is None else started
     _ = network.engine  # loading it is no part of the decoding
     begun = time.perf_counter()
-    image = decode(data, max_pixels)
+    image = network.decode(data, max_pixels)
     decoded = time.perf_counter()
     return _classify(network, image, crops, keep, started, decoded - begun)
 
@@ -120,17 +145,23 @@ def _classify(network: Network, image: Image, crops: Crops, keep: bool, started:
 def compute_ensemble(
     networks: Sequence[Network], data: bytes, max_pixels: int, started: float, crops: Crops
 ) -> list[Outcome]:
-    """One image, decoded once, through several networks one after the other.
+    """One image, decoded once for all that look at the same of it, through several networks one after the other.
 
     Raises:
         as `compute` does.
     """
     for network in networks:
         _ = network.engine
-    begun = time.perf_counter()
-    image = decode(data, max_pixels)
-    decoding = time.perf_counter() - begun
-    return [_classify(network, image, crops, False, started, decoding) for network in networks]
+    decoded: dict[Enough | None, tuple[Image, float]] = {}
+    for network in networks:
+        if network.enough not in decoded:
+            begun = time.perf_counter()
+            decoded[network.enough] = network.decode(data, max_pixels), time.perf_counter() - begun
+    return [
+        _classify(network, image, crops, False, started, decoding)
+        for network in networks
+        for image, decoding in (decoded[network.enough],)
+    ]
 
 
 class Runs:

@@ -97,7 +97,7 @@ def predict(options: argparse.Namespace) -> int:
     status = 0
     for path in progress(find_images(options.images)):
         try:
-            image = read_image(path, settings)
+            image = read_image(path, network, settings)
             probabilities = network.engine.probabilities(network.tensor(image)[None])[0]
             predictions, unfamiliar = (
                 network.rank(probabilities, options.top),
@@ -142,7 +142,7 @@ def activations(options: argparse.Namespace) -> int:
     status = 0
     for path in progress(images):
         try:
-            run = network.run(read_image(path, settings))
+            run = network.run(read_image(path, network, settings))
         except ConvscopeError as error:
             status = complain(f"{path}: {error.detail}")
             continue
@@ -158,7 +158,7 @@ def explain(options: argparse.Namespace) -> int:
     settings = read_settings(options)
     network = open_network(options, settings)
     network.layer(options.layer)
-    explanation = network.run(read_image(options.images[0], settings)).explain(options.layer, *options.unit)
+    explanation = network.run(read_image(options.images[0], network, settings)).explain(options.layer, *options.unit)
     if options.json:
         print(orjson.dumps(explanation, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_INDENT_2).decode())
         return 0
@@ -230,11 +230,11 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def read_image(path: Path, settings: Settings) -> Image:
+def read_image(path: Path, network: Network, settings: Settings) -> Image:
     """A decoded image file, within the service's limit on pixels."""
     if path.is_dir():
         raise ImageUndecodable(f"{path} is a folder; give one image file.", str(path))
-    return as_image(path, settings.max_pixels)
+    return as_image(path, settings.max_pixels, network.enough)
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def mnist_test(folder: Path | None) -> Iterator[Example]:
     """MNIST's 10,000 test digits, as anyone would upload them: 28x28, light on dark."""
     digits, labels = mnist.read_mnist("test", folder or mnist.DEFAULT_FOLDER)
     for digit, label in zip(digits, labels, strict=True):
-        yield Image(np.repeat(digit[:, :, None], 3, axis=2), ""), int(label)
+        yield Image.of(np.repeat(digit[:, :, None], 3, axis=2)), int(label)
 
 
 def imagenette_validation(folder: Path | None) -> Iterator[Example]:

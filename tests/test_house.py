@@ -23,7 +23,7 @@ ROOMS = {
     "engine": "weights engine network catalog transfer mirrors cache pulls",
     "saliency": "cam occlusion saliency",
     "service": "access assets clients headers logs metrics problems proxy queries redis_records runs salt schemas "
-    "service stores tensor_protocol visitors workers",
+    "batches service stores tensor_protocol visitors workers",
     "routes": "routes routes.answers routes.bodies routes.ensembles routes.inference routes.layers routes.models "
     "routes.operations routes.pages routes.predictions routes.pulls routes.runs routes.saliency",
     "doors": "main verbs housekeeping cli",
