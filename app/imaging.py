@@ -80,7 +80,7 @@ class Enough:
     side: int
 
 
-def decode(data: bytes, max_pixels: int, enough: Enough | None = None) -> Image:
+def decode(data: bytes, max_pixels: int, enough: Enough | None = None, sha256: str | None = None) -> Image:
     """Decode an image of up to `max_pixels` pixels.
 
     Args:
@@ -88,6 +88,7 @@ def decode(data: bytes, max_pixels: int, enough: Enough | None = None) -> Image:
         max_pixels: limit on its pixels.
         enough: what is needed of it, when not all is: a JPEG's blocks can be decoded at a half, a quarter or an
             eighth of their size, and its grey without its colours, which takes most of the time off.
+        sha256: the file's digest, where it is known already.
 
     Raises:
         ImageUndecodable: empty, truncated, or nothing that can be read as a picture.
@@ -139,7 +140,7 @@ def decode(data: bytes, max_pixels: int, enough: Enough | None = None) -> Image:
             ) from error
         if orientation >= 5:
             width, height = height, width
-    return Image(content, hashlib.sha256(data).hexdigest(), width, height)
+    return Image(content, sha256 or hashlib.sha256(data).hexdigest(), width, height)
 
 
 @contextmanager

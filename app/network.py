@@ -279,13 +279,13 @@ class Network:
         """
         return self.explainer.filters(layer)
 
-    def decode(self, data: bytes, max_pixels: int) -> Image:
+    def decode(self, data: bytes, max_pixels: int, sha256: str | None = None) -> Image:
         """An encoded image, or as much of it as this network looks at.
 
         Raises:
             ImageUndecodable, ImageTooLarge, MediaTypeUnsupported: the bytes.
         """
-        return decode(data, max_pixels, self.enough)
+        return decode(data, max_pixels, self.enough, sha256)
 
     @property
     def enough(self) -> Enough | None:

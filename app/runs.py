@@ -82,6 +82,7 @@ def compute(
     crops: Crops = Crops.ONE,
     *,
     keep: bool = True,
+    sha256: str | None = None,
 ) -> Outcome:
     """Decode, preprocess, run: bytes -> image -> tensor -> activations.
 
@@ -92,6 +93,7 @@ def compute(
         started: `time.perf_counter()` when the work was asked for; now, when None.
         crops: how many crops' probabilities are averaged; the activations are those of the centre crop.
         keep: whether to give every layer's activation, or the probabilities alone, which takes less memory.
+        sha256: the digest of `data`, where it is known already.
 
     Raises:
         ImageUndecodable, ImageTooLarge, MediaTypeUnsupported: the bytes.
@@ -102,7 +104,7 @@ def compute(
     started = time.perf_counter() if started is None else started
     _ = network.engine  # loading it is no part of the decoding
     begun = time.perf_counter()
-    image = network.decode(data, max_pixels)
+    image = network.decode(data, max_pixels, sha256)
     decoded = time.perf_counter()
     return _classify(network, image, crops, keep, started, decoded - begun)
 
@@ -190,19 +192,28 @@ class Runs:
         return salt
 
     def create(
-        self, network: Network, data: bytes, top: int, started: float | None = None, crops: Crops = Crops.ONE
+        self,
+        network: Network,
+        data: bytes,
+        top: int,
+        started: float | None = None,
+        crops: Crops = Crops.ONE,
+        sha256: str | None = None,
     ) -> tuple[Record, bool]:
-        """The run of an image, and whether it is new. Nothing is kept when anything fails.
+        """The run of an image (whose digest may be known already), and whether it is new.
+
+        Nothing is kept when anything fails.
 
         Raises:
             as `compute` does.
         """
         network.require_numbers()
-        run = make_id(network, hashlib.sha256(data).hexdigest(), crops, self.salt)
+        sha256 = sha256 or hashlib.sha256(data).hexdigest()
+        run = make_id(network, sha256, crops, self.salt)
         known = self.records.find(run)
         if known is not None:
             return self._renewed(known), False
-        outcome = compute(network, data, self.max_pixels, started, crops)
+        outcome = compute(network, data, self.max_pixels, started, crops, sha256=sha256)
         now = self.records.clock()
         record = Record(
             id=run,

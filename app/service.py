@@ -128,10 +128,11 @@ class Service:
             as `predict` does.
         """
         started = time.perf_counter()
-        key = f"create {network.id} {network.weights_id} {crops} {hashlib.sha256(data).hexdigest()}"
+        sha256 = hashlib.sha256(data).hexdigest()
+        key = f"create {network.id} {network.weights_id} {crops} {sha256}"
         joining = self.workers.is_running(key)
         record, created = await self.workers.infer(
-            lambda: self.runs.create(network, data, top, started, crops), [network.id], key
+            lambda: self.runs.create(network, data, top, started, crops, sha256), [network.id], key
         )
         created = created and not joining
         if created:

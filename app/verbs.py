@@ -21,6 +21,7 @@ from app.main import create_app
 from app.manifest import Pulled
 from app.network import Network, as_image
 from app.settings import Settings
+from app.sources import to_json
 from app.weights import replacing
 
 SHUTDOWN_SECONDS = 20  # for answers under way
@@ -160,7 +161,7 @@ def explain(options: argparse.Namespace) -> int:
     network.layer(options.layer)
     explanation = network.run(read_image(options.images[0], network, settings)).explain(options.layer, *options.unit)
     if options.json:
-        print(orjson.dumps(explanation, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_INDENT_2).decode())
+        print(orjson.dumps(orjson.loads(to_json(explanation)), option=orjson.OPT_INDENT_2).decode())
         return 0
     field = explanation.receptive_field
     print(f"{explanation.layer} ({explanation.op}), unit {options.unit}: {explanation.value:.6g}")
