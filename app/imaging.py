@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from PIL import ExifTags
 from PIL import Image as Pillow
 
-from app.errors import ImageTooLarge, ImageUndecodable, MediaTypeUnsupported
+from app.errors import ImageTooLarge, ImageUndecodable, InvalidValue, MediaTypeUnsupported
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -71,6 +72,9 @@ class Image:
     def picture(self) -> Pillow.Image:
         """As Pillow has it, RGB or L."""
         return self.content if isinstance(self.content, Pillow.Image) else Pillow.fromarray(self.content)
+
+
+Picture = Image | bytes | str | Path | Pixels  # whatever a notebook has at hand
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,34 @@ def decode(data: bytes, max_pixels: int, enough: Enough | None = None, sha256: s
         if orientation >= 5:
             width, height = height, width
     return Image(content, sha256 or hashlib.sha256(data).hexdigest(), width, height)
+
+
+def as_image(source: Picture, max_pixels: int = 50_000_000, enough: Enough | None = None) -> Image:
+    """A decoded image of whatever a notebook has at hand.
+
+    Raises:
+        ImageUndecodable, ImageTooLarge: as for an upload.
+        InvalidValue: an array that is no picture.
+    """
+    if isinstance(source, Image):
+        return source
+    if isinstance(source, bytes):
+        return decode(source, max_pixels, enough)
+    if isinstance(source, str | Path):
+        try:
+            return decode(Path(source).read_bytes(), max_pixels, enough)
+        except OSError as error:
+            raise ImageUndecodable(f"The image {source} cannot be read: {error.strerror}.", str(source)) from error
+    pixels = np.asarray(source)
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
+        raise InvalidValue(
+            f"An image array is uint8 of shape (H, W, 3) or (H, W), not {pixels.dtype} {pixels.shape}.",
+            list(pixels.shape),
+        )
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+    pixels = np.ascontiguousarray(pixels)
+    return Image.of(pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
 
 
 @contextmanager

@@ -20,10 +20,10 @@ import onnxruntime
 
 from app.crops import Crops
 from app.engine import Engine, class_probabilities
-from app.errors import ImageUndecodable, InvalidValue, NetworkUnusable, NotSupported, WeightsNotReady
+from app.errors import NetworkUnusable, NotSupported, WeightsNotReady
 from app.explain import Explainer, Explanation
 from app.graph import Graph, Layer, count_nonzero, read_graph
-from app.imaging import Enough, Image, decode
+from app.imaging import Enough, Image, Picture, as_image, decode
 from app.manifest import Inline, Manifest, Packed, PhotoPreprocessing, Pulled, Seeded, Structure, Weights
 from app.matching import match, rename
 from app.outline import read_outline
@@ -32,7 +32,6 @@ from app.settings import Settings
 from app.weights import ensure, is_verified, open_initializers, place
 
 Array = npt.NDArray[np.float32]
-Picture = Image | bytes | str | Path | npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,8 @@ class Network:
 
     `path` is the graph beside the manifest, `pulled` the fetched file of pulled weights, None while it is not here.
     """
+
+    precision = "fp32"
 
     def __init__(
         self,
@@ -370,31 +371,3 @@ def load_graph(path: Path) -> onnx.ModelProto:
     if not model.graph.node:
         raise NetworkUnusable(f"{path} is not an ONNX file: it holds no graph.", str(path))
     return model
-
-
-def as_image(source: Picture, max_pixels: int = 50_000_000, enough: Enough | None = None) -> Image:
-    """A decoded image of whatever a notebook has at hand.
-
-    Raises:
-        ImageUndecodable, ImageTooLarge: as for an upload.
-        InvalidValue: an array that is no picture.
-    """
-    if isinstance(source, Image):
-        return source
-    if isinstance(source, bytes):
-        return decode(source, max_pixels, enough)
-    if isinstance(source, str | Path):
-        try:
-            return decode(Path(source).read_bytes(), max_pixels, enough)
-        except OSError as error:
-            raise ImageUndecodable(f"The image {source} cannot be read: {error.strerror}.", str(source)) from error
-    pixels = np.asarray(source)
-    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
-        raise InvalidValue(
-            f"An image array is uint8 of shape (H, W, 3) or (H, W), not {pixels.dtype} {pixels.shape}.",
-            list(pixels.shape),
-        )
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
-    pixels = np.ascontiguousarray(pixels)
-    return Image.of(pixels, hashlib.sha256(pixels.tobytes()).hexdigest())

@@ -28,8 +28,6 @@ from app.stores import Activations, DerivedCache, Elapsed, Record, RecordStore
 
 Array = npt.NDArray[np.float32]
 
-PRECISION = "fp32"  # the only one there is; part of the id, so that another will be another run
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -45,7 +43,15 @@ class Outcome:
 
 def make_id(network: Network, image_sha256: str, crops: Crops = Crops.ONE, salt: bytes = b"") -> str:
     """The id of a run: 40 hexadecimal digits of a digest over everything its numbers depend on, and the salt."""
-    parts = [image_sha256, network.id, network.weights_id, network.digest, PRECISION, network.engine_version, crops]
+    parts = [
+        image_sha256,
+        network.id,
+        network.weights_id,
+        network.digest,
+        network.precision,
+        network.engine_version,
+        crops,
+    ]
     return hmac.new(salt, json.dumps(parts).encode(), hashlib.sha256).hexdigest()[:40]
 
 
@@ -219,7 +225,7 @@ class Runs:
             id=run,
             model=network.id,
             weights=network.weights_id,
-            precision=PRECISION,
+            precision=network.precision,
             crops=int(crops),
             image=data,
             sha256=outcome.sha256,
@@ -247,7 +253,7 @@ class Runs:
 
     def network(self, record: Record) -> Network:
         """The network of a run."""
-        return self.catalog.network(record.model, record.weights)
+        return self.catalog.network(record.model, record.weights, record.precision)
 
     def cached(self, record: Record) -> Activations | None:
         """Every layer's activation of a run, if they are in memory."""

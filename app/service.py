@@ -59,7 +59,7 @@ class Service:
         self.runs = Runs(catalog, settings)
         self.workers = Workers(settings.concurrency, settings.queue)
         self.pulls = Pulls(settings)
-        self._batchers: dict[tuple[str, str, str], Batcher] = {}
+        self._batchers: dict[tuple[str, str, str, str], Batcher] = {}
         self.metrics = Metrics(self.runs, self.workers, [manifest.id for manifest in catalog.models])
 
     async def predict(self, network: Network, data: bytes, crops: Crops) -> Outcome:
@@ -92,7 +92,7 @@ class Service:
 
     def batcher(self, network: Network) -> Batcher:
         """Where a network's predictions gather."""
-        key = (network.id, network.weights_id, network.digest)
+        key = (network.id, network.weights_id, network.precision, network.digest)
         if key not in self._batchers:
 
             def timed(tensors: Array) -> Answer:
@@ -129,7 +129,7 @@ class Service:
         """
         started = time.perf_counter()
         sha256 = hashlib.sha256(data).hexdigest()
-        key = f"create {network.id} {network.weights_id} {crops} {sha256}"
+        key = f"create {network.id} {network.weights_id} {network.precision} {crops} {sha256}"
         joining = self.workers.is_running(key)
         record, created = await self.workers.infer(
             lambda: self.runs.create(network, data, top, started, crops, sha256), [network.id], key

@@ -16,10 +16,10 @@ from tqdm import tqdm
 from app import logs
 from app.catalog import Catalog
 from app.errors import ConvscopeError, ImageUndecodable, InvalidValue
-from app.imaging import Image
+from app.imaging import Image, as_image
 from app.main import create_app
 from app.manifest import Pulled
-from app.network import Network, as_image
+from app.network import Network
 from app.settings import Settings
 from app.sources import to_json
 from app.weights import replacing
@@ -208,7 +208,7 @@ def open_network(options: argparse.Namespace, settings: Settings) -> Network:
             known = ", ".join(manifest.id for manifest in catalog.models)
             raise InvalidValue(f"Say which network: --model ID, one of {known}; or --onnx FILE.")
         model = catalog.models[-1].id  # the operator's own file is added last
-    network = catalog.network(model, options.weights)
+    network = catalog.network(model, options.weights, options.precision)
     with bytes_bar(f"{network.id} weights") as advance:
         network.prepare(advance)
     network.require_numbers()

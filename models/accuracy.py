@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from app.imaging import Image, decode
+from app.int8 import Int8Network
 from app.manifest import Accuracy, Inline, Manifest, Weights, read_manifest
 from app.network import Network
 from models import imagenette, mnist
@@ -125,6 +126,9 @@ def measure(
         counts, certainties = answer(open_weights(manifest, weights, folder / weights.graph, Path(cache)), examples)
         accuracy = accuracy_of(counts, tests.name)
         found: dict[str, Any] = {"accuracy": accuracy, "unfamiliar_below": unfamiliar_below(certainties)}
+        if weights.ranges:
+            narrower = Int8Network(open_weights(manifest, weights, folder / weights.graph, Path(cache)))
+            found["accuracy_int8"] = accuracy_of(answer(narrower, examples)[0], tests.name)
         if unpacked is not None and unpacked.exists():
             digest = hashlib.sha256(unpacked.read_bytes()).hexdigest()
             whole = weights.model_copy(update={"origin": Inline(), "sha256": digest})

@@ -20,7 +20,7 @@ ROOMS = {
     "graph": "arithmetic constants figures graph groups layer matching nodes numbers operations outline patterns "
     "reader tensors views",
     "explanations": "explain expression parameters sources",
-    "engine": "weights engine network catalog transfer mirrors cache pulls",
+    "engine": "weights quantise engine network int8 catalog transfer mirrors cache pulls",
     "saliency": "cam occlusion saliency",
     "service": "access assets clients headers logs metrics problems proxy queries redis_records runs salt schemas "
     "batches service stores tensor_protocol visitors workers",
