@@ -1,10 +1,11 @@
 """Sessions: an input tensor in, every layer's activation out. onnxruntime does the arithmetic."""
 
+import logging
 import math
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,19 @@ from app.observed import note_session
 from app.wanted import check_wanted
 
 Array = npt.NDArray[np.float32]
+log = logging.getLogger(__name__)
 
-CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
+BEST = {"cuda": CUDA, "tensorrt": TENSORRT}  # what was asked for by name, and must then come up
 BATCH_BYTES, BATCH = 128 * 1024 * 1024, 32  # the most that one forward pass may hold: activations, and images
 
 NVIDIA_DEVICE = Path("/dev/nvidiactl")
 
 
 def choose_providers(wanted: str) -> list[str]:
-    """onnxruntime's execution providers for the setting `auto`, `cpu` or `cuda`, best first."""
+    """onnxruntime's execution providers for the setting `auto`, `cpu`, `cuda` or `tensorrt`, best first."""
+    if wanted == "tensorrt":
+        return [TENSORRT, CUDA, CPU]
     if wanted == "cuda" or (wanted == "auto" and NVIDIA_DEVICE.exists() and CUDA in ort.get_available_providers()):
         return [CUDA, CPU]
     return [CPU]
@@ -72,12 +77,14 @@ class Engine:
                 graph.input_name,
             ) from error
         self.provider: str = self.session.get_providers()[0]
-        if provider == "cuda" and self.provider != CUDA:
+        if provider in BEST and self.provider != BEST[provider]:
             raise NetworkUnusable(
-                f"The CUDA provider was asked for but {self.provider} came up. Install a CUDA 12 driver and cuDNN, "
-                "or set CONVSCOPE_PROVIDER=cpu.",
+                f"{BEST[provider]} was asked for but {self.provider} came up. Install NVIDIA's driver and the "
+                f"libraries that onnxruntime {ort.__version__} needs for it, or set CONVSCOPE_PROVIDER=cpu.",
                 provider,
             )
+        if self.provider != self._providers[0]:
+            _tell_once(f"There is a GPU, but {self._providers[0]} cannot be loaded: {self.provider} computes.")
 
     def _load(self, outputs: Iterable[str]) -> ort.InferenceSession:
         """A session that can also give out the named tensors."""
@@ -195,6 +202,11 @@ class Engine:
         outputs: list[npt.NDArray[Any]] = (session or self.session).run(names, {self.graph.input_name: batch})
         note_session(len(batch), time.perf_counter() - begun)
         return outputs
+
+
+@cache  # once a process, not once a network
+def _tell_once(line: str) -> None:
+    log.warning("%s", line)
 
 
 def to_probabilities(scores: npt.NDArray[Any], already: bool) -> Array:

@@ -19,7 +19,7 @@ import onnx
 import onnxruntime
 
 from app.crops import Crops
-from app.engine import Engine, class_probabilities
+from app.engine import Engine, choose_providers, class_probabilities
 from app.errors import NetworkUnusable, NotSupported, WeightsNotReady
 from app.explain import Explainer, Explanation
 from app.graph import Graph, Layer, count_nonzero, read_graph
@@ -196,6 +196,11 @@ class Network:
                     self.require_numbers()
                     self._engine = Engine(self.model, self._folder, self.graph, self.threads, self.provider)
         return self._engine
+
+    @property
+    def provider_name(self) -> str:
+        """onnxruntime's execution provider: the one that came up, or while nothing is loaded the one to be tried."""
+        return self._engine.provider if self._engine is not None else choose_providers(self.provider)[0]
 
     @property
     def engine_version(self) -> str:
