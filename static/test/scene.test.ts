@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { readPose, writePose } from "../src/data/link";
 import { finerTile, firstTile, partsOf } from "../src/data/loader";
 import type { Explanation } from "../src/data/wire";
-import { between, Camera, dot, fitting, type Frame } from "../src/layout/camera";
+import { between, Camera, dot, type Frame } from "../src/layout/camera";
+import { bringing, fitting, focusOf, roomOf, surroundings } from "../src/layout/framing";
 import { bitmapOf } from "../src/input/bitmap";
 import { layoutLinks } from "../src/layout/links";
 import { blockCentre, blockCorners, inWindow, nearestPoint, pick, plateCorners } from "../src/layout/pick";
@@ -125,6 +126,50 @@ describe("camera", () => {
       expect(Math.min(...seen.map((one) => one[1]))).toBeGreaterThan(FRAME.top);
       expect(Math.max(...seen.map((one) => one[1]))).toBeLessThan(FRAME.height - FRAME.bottom);
     }
+  });
+  it("moves no more than it takes to bring a map out from under a panel", () => {
+    const map = plateCorners(plates()[4] as Plate);
+    const clear = (pose: Pose, frame: Frame): boolean => map.every((point) => {
+      const [x, y] = new Camera(pose, frame).project(point) ?? [-1, -1];
+      return x >= frame.left && x <= frame.width - frame.right && y >= frame.top && y <= frame.height - frame.bottom;
+    });
+    const seen = new Camera(fitting(map, POSE, FRAME, 0.4), FRAME);
+    expect(bringing(map, seen)).toBe(seen.pose); // it is in view already
+    const away = new Camera(seen.panned(380, 0), FRAME); // behind the panel at the right
+    expect(clear(away.pose, FRAME)).toBe(false);
+    const back = bringing(map, away);
+    expect(clear(back, FRAME)).toBe(true);
+    expect(back.distance).toBe(away.pose.distance);
+    expect(back.target[1]).toBeCloseTo(away.pose.target[1], 6); // sideways alone
+    const phone: Frame = { width: 390, height: 844, left: 0, top: 110, right: 0, bottom: 390 };
+    const near = new Camera(fitting(map, POSE, FRAME, 0.9), phone);
+    expect(clear(near.pose, phone)).toBe(false);
+    expect(clear(bringing(map, near), phone)).toBe(true); // it does not fit as near as that
+  });
+  it("flies to all of a layer, or to as many of its maps as can be read", () => {
+    const wide = { ...spec("w", 400, 28) };
+    const [plate] = layoutPlates([wide], [], ALL_OPEN, 900);
+    if (plate === undefined) throw new Error("no plate");
+    for (const frame of [FRAME, { width: 390, height: 844, left: 0, top: 110, right: 0, bottom: 370 }]) {
+      for (const slot of [0, 211, 399]) {
+        const points = focusOf(plate, POSE, frame, 0.8, slot);
+        const camera = new Camera(fitting(points, POSE, frame, 0.8), frame);
+        const [left, right] = blockCorners(plate, { slot, row: 0, column: 0 }, 28, 28).map((point) => camera.project(point) ?? [0, 0, 0] as const);
+        expect(Math.hypot((right?.[0] ?? 0) - (left?.[0] ?? 0), (right?.[1] ?? 0) - (left?.[1] ?? 0))).toBeGreaterThan(45);
+        expect(left?.[0]).toBeGreaterThan(frame.left); // the wanted map is one of them
+        expect(right?.[0]).toBeLessThan(frame.width - frame.right);
+      }
+    }
+    const [few] = layoutPlates([spec("f", 6, 28)], [], ALL_OPEN, 900);
+    expect(few === undefined ? [] : focusOf(few, POSE, FRAME, 0.8)).toEqual(few === undefined ? null : plateCorners(few));
+  });
+  it("takes a map as what surrounds a cell, or the cell where the map is larger than the window", () => {
+    const plate = plates()[1] as Plate;
+    const map = blockCorners(plate, { slot: 3, row: 0, column: 0 }, plate.height, plate.width);
+    expect(surroundings(plate, 3, 5, 6, new Camera(fitting(plateCorners(plate), POSE, FRAME), FRAME))).toEqual(map);
+    const near = new Camera(fitting(map, POSE, FRAME, 3), FRAME);
+    expect(surroundings(plate, 3, 5, 6, near)).toEqual(blockCorners(plate, { slot: 3, row: 5, column: 6 }));
+    expect(roomOf({ ...FRAME, right: 1200 })[0]).toBe(40); // panels that meet leave a little all the same
   });
   it("turns the shorter way round, and survives the link", () => {
     expect(between({ ...POSE, azimuth: 3 }, { ...POSE, azimuth: -3 }, 0.5).azimuth).toBeCloseTo(Math.PI, 5);

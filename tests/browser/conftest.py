@@ -70,10 +70,16 @@ def visit(chromium: Browser, server: str) -> Iterator[Open]:
     visits: list[Visit] = []
     contexts = []
 
-    def open_page(fragment: str = "", size: tuple[int, int] = WIDE, theme: str = "dark") -> Visit:
+    def open_page(
+        fragment: str = "", size: tuple[int, int] = WIDE, theme: str = "dark", touch: bool = False
+    ) -> Visit:
         scheme: Literal["light", "dark"] = "light" if theme == "light" else "dark"
         context = chromium.new_context(
-            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, reduced_motion="reduce"
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme=scheme,
+            reduced_motion="reduce",
+            has_touch=touch,
+            is_mobile=touch,
         )
         contexts.append(context)
         page = context.new_page()

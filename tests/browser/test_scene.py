@@ -284,6 +284,8 @@ def test_a_phone_draws_reads_and_explains(visit: Open, api: httpx.Client) -> Non
     assert seen.run() != before
     assert shown_predictions(seen) == answer(api, seen.run())
     assert shown_predictions(seen)[0][0] == "1"
+    last, foot = (seen.page.locator(one).bounding_box() for one in (".bars li:last-child", "#sheets"))
+    assert last is not None and foot is not None and last["y"] + last["height"] <= foot["y"]  # without scrolling
     table = layers_of(api, str(seen.page.locator(".layer-list").get_attribute("data-model")))
     unit = middle(table[1]["shape"])
     hover(seen, table[1]["name"], unit)

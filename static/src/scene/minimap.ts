@@ -6,7 +6,7 @@ import { depthOf, type Plate, type Vec } from "../layout/plates";
 
 const SIDE = 132;
 
-/** Fewer plates than this are seen at a glance anyway. */
+/** Fewer plates than this are seen at a glance anyway, as long as all are in view. */
 const DEEP = 14;
 
 export class MiniMap {
@@ -34,8 +34,8 @@ export class MiniMap {
     element.addEventListener("pointermove", (event) => { if (element.hasPointerCapture(event.pointerId)) aim(event); });
   }
 
-  draw(plates: readonly Plate[], camera: Camera, marked: string | undefined): void {
-    this.element.hidden = plates.length < DEEP;
+  draw(plates: readonly Plate[], camera: Camera, whole: boolean, marked: string | undefined): void {
+    this.element.hidden = whole && plates.length < DEEP;
     const [first, last] = [plates[0], plates.at(-1)];
     if (this.element.hidden || first === undefined || last === undefined) return;
     this.plates = plates;

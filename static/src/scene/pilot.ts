@@ -1,6 +1,7 @@
 /** Who holds the camera: flights from pose to pose, the hand's own moves, and the window with its panels. */
 
-import { between, Camera, fitting, type Frame } from "../layout/camera";
+import { between, Camera, type Frame } from "../layout/camera";
+import { bringing, fitting } from "../layout/framing";
 import type { Vec } from "../layout/plates";
 import type { Clock } from "./clock";
 import type { Pose } from "./stage";
@@ -33,6 +34,8 @@ export class Pilot {
   frame: Frame = { width: 1, height: 1, left: 0, top: 0, right: 0, bottom: 0 };
   /** Whether the camera shows the whole network, and follows when its room or its plates change. */
   whole = false;
+  /** What was flown to, while no hand has moved the camera since: it is framed anew when its room changes. */
+  private subject: { points: readonly Vec[]; share: number } | null = null;
   private readonly clock: Clock;
   private readonly flight: Flight;
   private farthest = 250;
@@ -52,6 +55,7 @@ export class Pilot {
 
   setPose(pose: Pose, animate: boolean, whole = false): void {
     this.whole = whole;
+    this.subject = null;
     const from = this.camera.pose;
     const lens = this.flatness;
     if (!pose.flat) this.turned = pose;
@@ -65,9 +69,10 @@ export class Pilot {
   setFlat(flat: boolean): void {
     const { pose } = this.camera;
     if (flat === pose.flat) return;
-    const { whole } = this;
+    const { whole, subject } = this;
     const angles = flat ? ABOVE : { azimuth: this.turned.azimuth, elevation: this.turned.elevation, flat: false };
-    this.setPose(whole ? this.wholeView({ ...pose, ...angles }) : { ...pose, ...angles }, true, whole);
+    this.setPose(this.standing({ ...pose, ...angles }), true, whole);
+    this.subject = subject;
   }
 
   overview(): void {
@@ -78,11 +83,25 @@ export class Pilot {
   /** To where these points fill a share of the free part of the window. */
   fly(points: readonly Vec[], share: number): void {
     this.setPose(fitting(points, this.camera.pose, this.frame, share), true);
+    this.subject = { points, share };
+  }
+
+  /** Moves no more than it takes to see these points clear of the panels. */
+  bring(points: readonly Vec[]): void {
+    const pose = bringing(points, new Camera(this.camera.pose, this.frame));
+    if (pose !== this.camera.pose) this.setPose(pose, true);
+  }
+
+  /** The pose, with these angles, that shows what the camera shows: everything, what was flown to, or what a hand chose. */
+  private standing(pose: Pose): Pose {
+    if (this.whole) return this.wholeView(pose);
+    return this.subject === null ? pose : fitting(this.subject.points, pose, this.frame, this.subject.share);
   }
 
   /** A hand moves the camera: at once, and with coarser frames if need be. */
   steer(pose: Pose): void {
     this.whole = false;
+    this.subject = null;
     this.clock.stop("camera");
     this.flatness = pose.flat ? 1 : 0;
     if (!pose.flat) this.turned = pose;
@@ -108,17 +127,17 @@ export class Pilot {
     const resized = frame.width !== before.width || frame.height !== before.height;
     if (resized) {
       this.frame = frame;
-      this.aim(this.whole ? this.wholeView(this.camera.pose) : this.camera.pose);
+      this.aim(this.standing(this.camera.pose));
       this.clock.ask();
       return;
     }
     const from = this.camera.pose;
     this.frame = frame;
-    const to = this.whole ? this.wholeView(from) : from;
+    const to = this.standing(from);
     this.clock.move("frame", MAKING_ROOM, (t) => {
       const mix = (side: keyof Frame): number => before[side] + (frame[side] - before[side]) * t;
       this.frame = { width: frame.width, height: frame.height, left: mix("left"), top: mix("top"), right: mix("right"), bottom: mix("bottom") };
-      this.aim(this.whole ? between(from, to, t) : this.camera.pose);
+      this.aim(to === from ? this.camera.pose : between(from, to, t));
     }, () => { this.flight.framed(); });
   }
 

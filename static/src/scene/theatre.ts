@@ -5,6 +5,7 @@ import { channelOrder, sizeOf } from "../data/maps";
 import type { Layer, ModelDetail } from "../data/wire";
 import type { Scale, Theme } from "../draw/colour";
 import { between, type Frame } from "../layout/camera";
+import { focusOf, surroundings } from "../layout/framing";
 import { blockCentre, blockCorners, inWindow, nearestPoint, pick, plateCorners, type Hit } from "../layout/pick";
 import type { Plate } from "../layout/plates";
 import { Canvas } from "./canvas";
@@ -31,6 +32,9 @@ export interface Look {
   strongestFirst: boolean;
   gamma: number;
 }
+
+/** A layer that is flown to fills this share of what the panels leave of the window. */
+const LAYER = 0.82;
 
 const FOLDING = 320;
 const LIGHTING = 380; // of one layer
@@ -190,8 +194,13 @@ export class Theatre implements Stage {
     const plate = world?.target(layer);
     if (world === null || plate === undefined) return;
     this.marks.sought = layer;
-    const points = channel === undefined ? plateCorners(plate) : blockCorners(plate, { slot: world.slotOf(layer, channel), row: 0, column: 0 }, plate.height, plate.width);
-    this.pilot.fly(points, channel === undefined ? 0.82 : 0.42);
+    if (channel !== undefined) {
+      this.pilot.fly(blockCorners(plate, { slot: world.slotOf(layer, channel), row: 0, column: 0 }, plate.height, plate.width), 0.42);
+      return;
+    }
+    const { chosen } = this.marks;
+    const slot = chosen?.layer === layer ? world.slotOf(layer, chosen.channel) : 0;
+    this.pilot.fly(focusOf(plate, this.pilot.camera.pose, this.pilot.frame, LAYER, slot), LAYER);
   }
 
   overview(): void {
@@ -279,6 +288,13 @@ export class Theatre implements Stage {
     return at === null ? null : { x: at[0] + box.left, y: at[1] + box.top };
   }
 
+  /** Marks the unit in the panel, or none; another one than before is brought into view. */
+  choose(mark: Mark | null): void {
+    const before = this.marks.chosen;
+    this.marks.chosen = mark;
+    if (mark !== null && (before?.layer !== mark.layer || before.channel !== mark.channel)) this.keepInView();
+  }
+
   /** Redraws with other marks. */
   refresh(): void {
     this.clock.ask();
@@ -344,16 +360,12 @@ export class Theatre implements Stage {
     this.clock.move(`light ${name}`, LIGHTING * (1 + wait), (t) => { slab.lit = Math.max(Math.min(t * (1 + wait) - wait, 1), 0); }, undefined, false);
   }
 
-  /** Brings the chosen unit back out from under a panel that has opened. */
+  /** Brings the chosen unit's map out from under a panel, or into the window. */
   private keepInView(): void {
     const { chosen } = this.marks;
-    if (chosen === null || this.world === null) return;
-    const plate = this.world.target(chosen.layer);
-    if (plate === undefined) return;
-    const at = this.pilot.camera.project(blockCentre(plate, { slot: this.world.slotOf(chosen.layer, chosen.channel), row: chosen.row, column: chosen.column }));
-    const { width, height, left, right, top, bottom } = this.pilot.frame;
-    const inside = at !== null && at[0] > left + 20 && at[0] < width - right - 20 && at[1] > top + 20 && at[1] < height - bottom - 20;
-    if (!inside) this.fly(chosen.layer);
+    const plate = chosen === null ? undefined : this.world?.target(chosen.layer);
+    if (chosen === null || this.world === null || plate === undefined) return;
+    this.pilot.bring(surroundings(plate, this.world.slotOf(chosen.layer, chosen.channel), chosen.row, chosen.column, this.pilot.camera));
   }
 
   private sees(name: string): boolean {
@@ -387,7 +399,7 @@ export class Theatre implements Stage {
     if (world === null) return;
     this.canvas.draw(this.pilot.camera, this.clock.moves("hand") || this.clock.moves("camera"), this.clock.lastFrame);
     this.paper.draw(world, this.pilot.camera, this.marks, this.captions, this.outputs, (name) => this.strength(name));
-    if (!moving || this.clock.frames % 4 === 0) this.map.draw(world.plates, this.pilot.camera, this.marks.hovered?.layer ?? this.marks.chosen?.layer);
+    if (!moving || this.clock.frames % 4 === 0) this.map.draw(world.plates, this.pilot.camera, this.pilot.whole, this.marks.hovered?.layer ?? this.marks.chosen?.layer ?? this.marks.sought ?? undefined);
     Object.assign(this.host.dataset, { drawCalls: String(this.canvas.drawCalls), frames: String(this.clock.frames), moving: String(moving) });
     if (this.canvas.ready) for (const resolve of this.awaited.splice(0)) resolve();
   }
