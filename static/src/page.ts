@@ -326,7 +326,11 @@ export class Page {
   private select(name: string, unit: number[], reader = true): void {
     const { model, run } = this;
     const layer = model?.layers.find((one) => one.name === name);
-    if (model === null || run === null || layer === undefined) return;
+    if (model === null || layer === undefined) return;
+    if (run === null) {
+      if (this.weights !== null && canRun(this.weights)) Object.assign(this.place, { layer: name, unit }); // opens with the run
+      return;
+    }
     const opening = byId("inspector").hidden;
     const moved = this.place.layer !== name;
     Object.assign(this.place, { layer: name, unit });

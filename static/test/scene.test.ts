@@ -6,7 +6,7 @@ import { between, Camera, dot, type Frame } from "../src/layout/camera";
 import { bringing, fitting, focusOf, roomOf, surroundings } from "../src/layout/framing";
 import { bitmapOf } from "../src/input/bitmap";
 import { layoutLinks } from "../src/layout/links";
-import { blockCentre, blockCorners, inWindow, nearestPoint, pick, plateCorners } from "../src/layout/pick";
+import { blockCentre, blockCorners, inWindow, nearestPoint, pick, pickNear, plateCorners } from "../src/layout/pick";
 import { ALL_OPEN, depthOf, layoutPlates, sideOf, widthFor, type Plate, type Spec } from "../src/layout/plates";
 import { inputsOf, ranksOf, stretchesOf, type Edges } from "../src/layout/ranks";
 import { raysOf } from "../src/scene/rays";
@@ -209,6 +209,26 @@ describe("picking", () => {
 });
 
 describe("seeing", () => {
+  it("finds the nearest cell for a finger that misses all, and none farther away than it reaches", () => {
+    const all = plates();
+    const pose = fitting(all.flatMap(plateCorners), POSE, { width: 390, height: 844, left: 0, top: 110, right: 0, bottom: 390 });
+    const camera = new Camera(pose, { width: 390, height: 844, left: 0, top: 110, right: 0, bottom: 390 });
+    let missed = 0;
+    for (const plate of all) {
+      for (let slot = 0; slot < plate.count; slot += 3) {
+        const [x, z] = [blockCorners(plate, { slot, row: 0, column: 0 }, plate.height, plate.width)[1]?.[0] ?? 0, plate.z];
+        const seen = camera.project([x + plate.gap / 2, plate.y, z]) ?? [0, 0, 0]; // in the gap beside a tile, or beside the plate
+        if (pick(all, camera.ray(seen[0], seen[1]))?.cell == null) missed += 1;
+        const found = pickNear(all, camera, seen[0], seen[1], 24);
+        expect(found?.cell, `${plate.name} ${slot}`).not.toBeNull();
+        const spot = camera.project(found?.point ?? [0, 0, 0]) ?? [0, 0, 0];
+        expect(Math.hypot(spot[0] - seen[0], spot[1] - seen[1])).toBeLessThanOrEqual(24);
+        expect(found?.cell?.slot).toBeLessThan(found?.plate.count ?? 0);
+      }
+    }
+    expect(missed).toBeGreaterThan(5);
+    expect(pickNear(all, camera, 5, 5, 24)).toBeNull();
+  });
   it("knows a plate that the eye is over, and one that lies behind it", () => {
     const all = plates();
     const plate = all[4] as Plate;

@@ -1,12 +1,12 @@
 /** The scene: plates, camera, marks and what the reader does with them, joined. Implements what the page may ask. */
 
 import type { Maps } from "../data/maps";
-import { channelOrder, sizeOf } from "../data/maps";
+import { channelOrder } from "../data/maps";
 import type { Layer, ModelDetail } from "../data/wire";
 import type { Scale, Theme } from "../draw/colour";
 import { between, type Frame } from "../layout/camera";
 import { focusOf, surroundings } from "../layout/framing";
-import { blockCentre, blockCorners, inWindow, nearestPoint, pick, plateCorners, type Hit } from "../layout/pick";
+import { blockCorners, pick, pickNear, plateCorners, type Hit } from "../layout/pick";
 import type { Plate } from "../layout/plates";
 import { Canvas } from "./canvas";
 import { Clock } from "./clock";
@@ -14,6 +14,7 @@ import { keyed, listen } from "./controls";
 import { MiniMap } from "./minimap";
 import { Paper, type Caption, type Mark, type Marks, type OutputLabel } from "./paper";
 import { ABOVE, NARROW, OPENING, Pilot } from "./pilot";
+import { seenFirst, unitSpot, wishesOf } from "./sight";
 import { meanOf } from "./slab";
 import type { Pose, Stage } from "./stage";
 import { PICTURE, World } from "./world";
@@ -75,7 +76,7 @@ export class Theatre implements Stage {
       moved: (pose) => { this.pilot.steer(pose); },
       hover: (x, y) => { this.hoverAt(x, y); },
       left: () => { this.events.hover(null, false, 0, 0); },
-      click: (x, y) => { this.clickAt(x, y); },
+      click: (x, y, reach) => { this.clickAt(x, y, reach); },
       twice: (x, y) => { const hit = this.hitAt(x, y); if (hit !== null) this.fly(hit.plate.name); },
     });
     places.gl.addEventListener("webglcontextlost", (event) => {
@@ -272,20 +273,18 @@ export class Theatre implements Stage {
 
   /** Where a unit is seen now, in CSS pixels of the window; null where it is not. */
   screenOf(layer: string, unit: readonly number[]): { x: number; y: number } | null {
-    const plate = this.world?.plate(layer);
-    if (plate === undefined || this.world === null || plate.folded) return null;
-    const [channel = 0, row = 0, column = 0] = unit;
-    const at = this.pilot.camera.project(blockCentre(plate, { slot: this.world.slotOf(layer, channel), row, column }));
-    const box = this.host.getBoundingClientRect();
-    return at === null ? null : { x: at[0] + box.left, y: at[1] + box.top };
+    return this.inPage(this.world === null ? null : unitSpot(this.world, this.pilot.camera, layer, unit));
   }
 
   /** Where the middle of a layer's plate is seen now. */
   centreOf(layer: string): { x: number; y: number } | null {
     const plate = this.world?.plate(layer);
-    const at = plate === undefined ? null : this.pilot.camera.project([plate.x, plate.y, plate.z]);
+    return this.inPage(plate === undefined ? null : this.pilot.camera.project([plate.x, plate.y, plate.z]));
+  }
+
+  private inPage(spot: readonly [number, number, number] | null): { x: number; y: number } | null {
     const box = this.host.getBoundingClientRect();
-    return at === null ? null : { x: at[0] + box.left, y: at[1] + box.top };
+    return spot === null ? null : { x: spot[0] + box.left, y: spot[1] + box.top };
   }
 
   /** Marks the unit in the panel, or none; another one than before is brought into view. */
@@ -310,24 +309,12 @@ export class Theatre implements Stage {
 
   /** Layers in the order in which their maps are wanted: those in view first. */
   inView(): Layer[] {
-    const seen = new Set(this.layers.filter((layer) => this.sees(layer.name)));
-    return [...this.layers.filter((layer) => seen.has(layer)), ...this.layers.filter((layer) => !seen.has(layer))];
+    return this.world === null ? [...this.layers] : seenFirst(this.layers, this.world, this.pilot.camera);
   }
 
   /** Pixels that one map of each layer in view takes on the screen; nearest to the middle first. */
   wishes(): { layer: Layer; tile: number }[] {
-    const ratio = Math.min(window.devicePixelRatio, 2);
-    const found: { layer: Layer; tile: number; off: number }[] = [];
-    for (const layer of this.layers) {
-      const plate = this.world?.plate(layer.name);
-      if (plate === undefined || !this.sees(layer.name)) continue;
-      const at = this.pilot.camera.project(nearestPoint(plate, this.pilot.camera.pose.target));
-      if (at === null) continue;
-      const [, height, width] = sizeOf(layer);
-      const tile = (Math.max(plate.tileWide, plate.tileDeep) * this.pilot.camera.focal * ratio) / at[2];
-      if (Math.max(height, width) > 1) found.push({ layer, tile, off: Math.hypot(at[0] - this.pilot.camera.centre[0], at[1] - this.pilot.camera.centre[1]) });
-    }
-    return found.sort((a, b) => a.off - b.off).map(({ layer, tile }) => ({ layer, tile }));
+    return this.world === null ? [] : wishesOf(this.layers, this.world, this.pilot.camera, Math.min(window.devicePixelRatio, 2));
   }
 
   // --- inside -----------------------------------------------------------------------------------------------
@@ -368,17 +355,12 @@ export class Theatre implements Stage {
     this.pilot.bring(surroundings(plate, this.world.slotOf(chosen.layer, chosen.channel), chosen.row, chosen.column, this.pilot.camera));
   }
 
-  private sees(name: string): boolean {
-    const plate = this.world?.plate(name);
-    return plate !== undefined && inWindow(plate, this.pilot.camera);
-  }
-
   private hitAt(x: number, y: number): Hit | null {
     return this.world === null ? null : pick(this.world.plates, this.pilot.camera.ray(x, y));
   }
 
-  private markAt(x: number, y: number): { mark: Mark; plate: Plate } | null {
-    const hit = this.hitAt(x, y);
+  private markAt(x: number, y: number, reach = 0): { mark: Mark; plate: Plate } | null {
+    const hit = this.world === null ? null : pickNear(this.world.plates, this.pilot.camera, x, y, reach);
     if (hit?.cell == null || this.world === null || hit.plate.name === PICTURE) return null;
     const { slot, row, column } = hit.cell;
     return { mark: { layer: hit.plate.name, channel: hit.plate.folded ? 0 : this.world.channelAt(hit.plate.name, slot), row, column }, plate: hit.plate };
@@ -389,8 +371,8 @@ export class Theatre implements Stage {
     this.events.hover(found?.mark ?? null, found?.plate.folded ?? false, x, y);
   }
 
-  private clickAt(x: number, y: number): void {
-    const found = this.markAt(x, y);
+  private clickAt(x: number, y: number, reach: number): void {
+    const found = this.markAt(x, y, reach);
     this.events.click(found?.mark ?? null, found?.plate.folded ?? false);
   }
 
