@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Any
 
 import httpx
@@ -56,18 +57,62 @@ def scene(seen: Visit, name: str) -> int:
     return int(str(seen.page.locator("#scene").get_attribute(name)))
 
 
+def captions(seen: Visit) -> list[str]:
+    """Layers whose names are written in the scene."""
+    return str(seen.page.locator("#scene").get_attribute("data-captioned")).split()
+
+
+def expect_caption(seen: Visit, layer: str) -> None:
+    """Waits until the name of a layer is written in the scene."""
+    word = re.compile(rf"(^|\s){re.escape(layer)}(\s|$)")
+    expect(seen.page.locator("#scene")).to_have_attribute("data-captioned", word)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_every_layer_of_a_deep_network_is_reached_by_name(
+    visit: Open, api: httpx.Client, size: tuple[int, int]
+) -> None:
+    model = max(MODELS, key=lambda one: len(layers_of(api, one)))
+    seen = visit(f"#model={model}", size=size)
+    names = [layer["name"] for layer in layers_of(api, model)]
+    written = captions(seen)
+    assert len(written) > (12 if size == WIDE else 5)
+    if size == WIDE:  # thinned evenly: no long stretch without a name
+        places = sorted(names.index(name) for name in written)
+        assert max(after - before for before, after in zip(places, places[1:], strict=False)) < len(names) / 4
+    if size == NARROW:
+        seen.page.get_by_role("button", name="Layers", exact=True).click()
+    left_out = next(name for name in names[5:] if name not in written)
+    seen.page.locator(f"#shelf li[data-layer='{left_out}']").hover()
+    expect_caption(seen, left_out)
+    if size == WIDE:
+        box = seen.page.locator(".minimap").bounding_box()
+        assert box is not None
+        seen.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        expect(seen.page.locator(".minimap-name")).to_be_visible()
+        pointed = seen.page.locator(".minimap-name").inner_text()
+        assert pointed in names
+        expect_caption(seen, pointed)
+        fly(seen, left_out)
+        for name in names[names.index(left_out) - 1 :][:3]:
+            expect_caption(seen, name)  # names appear as one comes nearer
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_every_layer_stands_and_its_units_are_found_by_place(visit: Open, api: httpx.Client, model: str) -> None:
     seen = visit(f"#model={model}")
     assert scene(seen, "data-draw-calls") <= FULL_DRAW_CALLS
     table = layers_of(api, model)
     assert seen.page.locator("#shelf li").count() == len(table)
+    outputs = table[-1]["shape"][0]
+    assert str(seen.page.locator("#scene").get_attribute("data-named")) == ",".join(map(str, range(outputs)))
     by_op = {layer["op"]: layer for layer in table}  # the last layer of every operator
     for layer in by_op.values():
         unit = middle(layer["shape"])
         fly(seen, layer["name"], unit[0])
         told = api.get(f"/api/v1/runs/{seen.run()}/layers/{layer['name']}/units/{'/'.join(map(str, unit))}").json()
         assert hover(seen, layer["name"], unit) == told["value"], layer["name"]
+        expect_caption(seen, layer["name"])
 
 
 @pytest.mark.parametrize("view", ["", "#view=flat"])

@@ -25,8 +25,11 @@ export class Canvas {
   private width = 1;
   private height = 1;
 
-  /** `ready` is called when frames can be drawn. Throws where the browser gives no WebGL. */
-  constructor(element: HTMLCanvasElement, theme: Theme, ready: () => void) {
+  /** `changed` is told when frames can be drawn, and when the browser takes the graphics away and gives them back.
+   *
+   * Throws where the browser gives no WebGL.
+   */
+  constructor(element: HTMLCanvasElement, theme: Theme, changed: (state: "ready" | "lost" | "restored") => void) {
     this.element = element;
     this.renderer = new WebGLRenderer({ canvas: element, alpha: true, antialias: false, depth: false, stencil: false, powerPreference: "high-performance" });
     this.renderer.setClearColor(0, 0);
@@ -37,7 +40,12 @@ export class Canvas {
     Object.assign(this.lut, { minFilter: NearestFilter, magFilter: NearestFilter, colorSpace: NoColorSpace });
     this.tints = tintFor(theme);
     this.setLut("signed", theme);
-    this.warm(ready);
+    element.addEventListener("webglcontextlost", (event) => {
+      event.preventDefault(); // asks for it back
+      changed("lost");
+    });
+    element.addEventListener("webglcontextrestored", () => { changed("restored"); });
+    this.warm(() => { changed("ready"); });
   }
 
   /** Compiles the shader beside the page's own work; nothing is drawn until it is there. */

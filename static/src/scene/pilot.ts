@@ -1,7 +1,7 @@
 /** Who holds the camera: flights from pose to pose, the hand's own moves, and the window with its panels. */
 
 import { between, Camera, type Frame } from "../layout/camera";
-import { bringing, fitting } from "../layout/framing";
+import { bringing, fitting, roomOf } from "../layout/framing";
 import type { Vec } from "../layout/plates";
 import type { Clock } from "./clock";
 import type { Pose } from "./stage";
@@ -11,8 +11,8 @@ const MAKING_ROOM = 260;
 const REST = 160; // after this long without a move the camera is at rest
 const HAND = 500; // after this long without one, a hand has let go: frames become sharp again
 
-/** Room for the names of the classes behind the last layer, in pixels. */
-const NAMES = 44;
+/** Room for the names of layers at both sides of a network, in pixels. */
+const BESIDE = 52;
 
 /** From where a network is first seen. */
 export const OPENING: Pose = { target: [0, 0, 0], distance: 100, azimuth: -0.2, elevation: 0.6, flat: false };
@@ -39,6 +39,7 @@ export class Pilot {
   private readonly clock: Clock;
   private readonly flight: Flight;
   private farthest = 250;
+  private above = 0; // room for the names of the classes behind the last layer, in pixels
   private turned = OPENING; // the last pose that was not flat
   private flatness = 0;
   private resting = 0;
@@ -113,11 +114,21 @@ export class Pilot {
   wholeView(pose: Pose): Pose {
     const points = this.flight.corners();
     if (points.length === 0) return pose;
-    const frame = { ...this.frame, top: this.frame.top + NAMES };
-    const fitted = fitting(points, pose, frame, this.frame.width < NARROW ? 0.94 : 0.9);
-    const view = new Camera(fitted, this.frame).panned(0, NAMES / 2);
+    const narrow = this.frame.width < NARROW;
+    const beside = narrow ? 0 : BESIDE;
+    const above = Math.min(this.above, 0.25 * roomOf(this.frame)[1]);
+    const frame = { ...this.frame, top: this.frame.top + above, left: this.frame.left + beside, right: this.frame.right + beside };
+    const fitted = fitting(points, pose, frame, 0.94);
+    const view = new Camera(fitted, this.frame).panned(0, above / 2);
     this.farthest = 2.5 * view.distance;
     return view;
+  }
+
+  /** Keeps so many pixels behind the last layer free for the names of the classes. */
+  makeRoom(above: number): void {
+    if (above === this.above) return;
+    this.above = above;
+    if (this.whole && !this.clock.moves("camera")) this.aim(this.wholeView(this.camera.pose));
   }
 
   /** How much of the window panels cover; the network moves into what is left. */

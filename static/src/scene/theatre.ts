@@ -4,15 +4,18 @@ import type { Maps } from "../data/maps";
 import { channelOrder } from "../data/maps";
 import type { Layer, ModelDetail } from "../data/wire";
 import type { Scale, Theme } from "../draw/colour";
-import { between, type Frame } from "../layout/camera";
+import { between, type Camera, type Frame } from "../layout/camera";
 import { focusOf, surroundings } from "../layout/framing";
 import { blockCorners, pick, pickNear, plateCorners, type Hit } from "../layout/pick";
 import type { Plate } from "../layout/plates";
 import { Canvas } from "./canvas";
 import { Clock } from "./clock";
 import { keyed, listen } from "./controls";
+import { pictureOf } from "./picture";
 import { MiniMap } from "./minimap";
-import { Paper, type Caption, type Mark, type Marks, type OutputLabel } from "./paper";
+import type { Caption } from "./captions";
+import type { OutputLabel } from "./outputs";
+import { Paper, type Mark, type Marks } from "./paper";
 import { ABOVE, NARROW, OPENING, Pilot } from "./pilot";
 import { seenFirst, unitSpot, wishesOf } from "./sight";
 import { meanOf } from "./slab";
@@ -41,7 +44,7 @@ const FOLDING = 320;
 const LIGHTING = 380; // of one layer
 const FOLLOWING = 900; // until the last of many layers begins to light up
 export class Theatre implements Stage {
-  readonly marks: Marks = { sought: null, hovered: null, chosen: null, rays: null, raysFrom: null, field: null };
+  readonly marks: Marks = { sought: null, pointed: null, hovered: null, chosen: null, rays: null, raysFrom: null, field: null };
   world: World | null = null;
   private readonly canvas: Canvas;
   private readonly paper: Paper;
@@ -58,34 +61,31 @@ export class Theatre implements Stage {
   private outputs: readonly OutputLabel[] = [];
   private look: Look = { scale: "signed", theme: "dark", strongestFirst: false, gamma: 1 };
   private awaited: (() => void)[] = [];
+  private stale = true; // whether the paper shows something else than it should
+  private inked: { from: Camera; settled: boolean } | null = null; // how the paper was drawn last
 
   /** Throws where the browser gives no WebGL. */
-  constructor(host: HTMLElement, places: { gl: HTMLCanvasElement; paper: HTMLCanvasElement; map: HTMLCanvasElement }, theme: Theme, events: TheatreEvents) {
+  constructor(host: HTMLElement, places: { gl: HTMLCanvasElement; paper: HTMLCanvasElement; map: { canvas: HTMLCanvasElement; name: HTMLElement } }, theme: Theme, events: TheatreEvents) {
     this.host = host;
     this.events = events;
-    this.canvas = new Canvas(places.gl, theme, () => { this.clock.ask(); });
+    this.canvas = new Canvas(places.gl, theme, (state) => {
+      if (state !== "ready") host.dataset["context"] = state;
+      this.clock.ask();
+    });
     this.paper = new Paper(places.paper);
     this.clock = new Clock((moving) => { this.draw(moving); });
     this.pilot = new Pilot(this.clock, {
       corners: () => (this.world?.resting ?? []).flatMap(plateCorners), rested: events.rested, framed: () => { this.keepInView(); },
     });
-    this.map = new MiniMap(places.map, (point) => { this.setPose({ ...this.pilot.camera.pose, target: [...point] as [number, number, number] }, false); });
+    this.map = new MiniMap(places.map, (layer) => { this.point(layer); }, (point) => { this.setPose({ ...this.pilot.camera.pose, target: [...point] as [number, number, number] }, false); });
     listen(host, {
       camera: () => this.pilot.camera,
       reach: () => this.pilot.reach,
       moved: (pose) => { this.pilot.steer(pose); },
       hover: (x, y) => { this.hoverAt(x, y); },
-      left: () => { this.events.hover(null, false, 0, 0); },
+      left: () => { this.point(null); this.events.hover(null, false, 0, 0); },
       click: (x, y, reach) => { this.clickAt(x, y, reach); },
       twice: (x, y) => { const hit = this.hitAt(x, y); if (hit !== null) this.fly(hit.plate.name); },
-    });
-    places.gl.addEventListener("webglcontextlost", (event) => {
-      event.preventDefault(); // asks for it back
-      this.host.dataset["context"] = "lost";
-    });
-    places.gl.addEventListener("webglcontextrestored", () => {
-      this.host.dataset["context"] = "restored";
-      this.clock.ask();
     });
   }
 
@@ -95,19 +95,24 @@ export class Theatre implements Stage {
     this.layers = model.layers;
     this.maps.clear();
     this.faded.clear();
-    Object.assign(this.marks, { sought: null, hovered: null, chosen: null, rays: null, raysFrom: null, field: null });
+    Object.assign(this.marks, { sought: null, pointed: null, hovered: null, chosen: null, rays: null, raysFrom: null, field: null });
     this.captions.clear();
     for (const layer of model.layers) this.captions.set(layer.name, { name: layer.name, text: layer.shape.join(" × ") });
     this.outputs = [];
+    this.paper.forget();
+    this.stale = true;
     this.canvas.stock(this.world.names);
     this.canvas.setLook(this.look.scale, this.look.gamma, this.look.theme);
     this.canvas.place(this.world.plates);
     this.pilot.setPose(this.pilot.wholeView(this.pilot.camera.pose.flat ? { ...OPENING, ...ABOVE } : OPENING), false, true);
   }
 
-  setOutputs(outputs: readonly OutputLabel[]): void {
+  /** Names of the last layer's units; `shares`: room is kept for probabilities, also while there are none. */
+  setOutputs(outputs: readonly OutputLabel[], shares: boolean): void {
+    if (JSON.stringify(outputs) === JSON.stringify(this.outputs)) return;
     this.outputs = outputs;
-    this.clock.ask();
+    this.pilot.makeRoom(this.paper.heightOf(outputs, shares));
+    this.refresh();
   }
 
   /** Takes the maps of one layer; the first ones light it up, one layer after the other. */
@@ -140,6 +145,7 @@ export class Theatre implements Stage {
     this.look = look;
     this.canvas.setLook(look.scale, look.gamma, look.theme);
     this.paper.retint();
+    this.stale = true;
     if (reordered && this.world !== null) {
       for (const [name, maps] of this.maps) {
         this.world.orders.set(name, channelOrder(maps, look.strongestFirst));
@@ -180,6 +186,7 @@ export class Theatre implements Stage {
     this.clock.move("arrange", FOLDING, (t) => {
       world.settle(t);
       this.canvas.place(world.plates);
+      this.stale = true;
       if (follow !== null) this.pilot.aim(between(pose, follow, t));
     }, () => { this.pilot.rest(); });
   }
@@ -222,6 +229,7 @@ export class Theatre implements Stage {
         const slab = this.canvas.slabs.get(name);
         if (slab !== undefined) slab.strength = value;
       }
+      this.stale = true;
     });
   }
 
@@ -244,24 +252,9 @@ export class Theatre implements Stage {
     this.pilot.setFlat(flat);
   }
 
-  async picture(): Promise<Blob> {
+  picture(): Promise<Blob> {
     this.draw(false);
-    const { width, height } = this.paper.element;
-    const sheet = document.createElement("canvas");
-    Object.assign(sheet, { width, height });
-    const c = sheet.getContext("2d");
-    if (c === null) throw new Error("This browser gives no 2D canvas, on which the picture is put together.");
-    const style = getComputedStyle(this.host);
-    const glow = c.createRadialGradient(width * 0.52, height * 0.46, 0, width * 0.52, height * 0.46, Math.max(width, height) * 0.62);
-    glow.addColorStop(0, style.getPropertyValue("--glow").trim());
-    glow.addColorStop(1, style.getPropertyValue("--ground").trim());
-    c.fillStyle = glow;
-    c.fillRect(0, 0, width, height);
-    c.drawImage(this.canvas.element, 0, 0, width, height); // drawn above in this same task, so the pixels are still there
-    c.drawImage(this.paper.element, 0, 0);
-    return new Promise((resolve, reject) => {
-      sheet.toBlob((blob) => { if (blob === null) reject(new Error("This browser could not turn the view into a picture.")); else resolve(blob); }, "image/png");
-    });
+    return pictureOf(this.host, [this.canvas.element, this.paper.element]); // drawn in this same task, so the pixels are still there
   }
 
   /** Moves by a key; false where the key means nothing here. */
@@ -296,7 +289,15 @@ export class Theatre implements Stage {
 
   /** Redraws with other marks. */
   refresh(): void {
+    this.stale = true;
     this.clock.ask();
+  }
+
+  /** Marks a layer that is pointed at elsewhere, by its name; none with null. */
+  point(layer: string | null): void {
+    if (layer === this.marks.pointed) return;
+    this.marks.pointed = layer;
+    this.refresh();
   }
 
   /** After the next frame has been drawn. */
@@ -368,6 +369,7 @@ export class Theatre implements Stage {
 
   private hoverAt(x: number, y: number): void {
     const found = this.markAt(x, y);
+    this.point(this.hitAt(x, y)?.plate.name ?? null);
     this.events.hover(found?.mark ?? null, found?.plate.folded ?? false, x, y);
   }
 
@@ -379,10 +381,21 @@ export class Theatre implements Stage {
   private draw(moving: boolean): void {
     const { world } = this;
     if (world === null) return;
-    this.canvas.draw(this.pilot.camera, this.clock.moves("hand") || this.clock.moves("camera"), this.clock.lastFrame);
-    this.paper.draw(world, this.pilot.camera, this.marks, this.captions, this.outputs, (name) => this.strength(name));
-    if (!moving || this.clock.frames % 4 === 0) this.map.draw(world.plates, this.pilot.camera, this.pilot.whole, this.marks.hovered?.layer ?? this.marks.chosen?.layer ?? this.marks.sought ?? undefined);
+    const { camera, whole } = this.pilot;
+    const steered = this.clock.moves("hand") || this.clock.moves("camera");
+    this.canvas.draw(camera, steered, this.clock.lastFrame);
+    this.ink(world, camera, !(steered || this.clock.moves("frame") || this.clock.moves("arrange")));
+    const { hovered, chosen, sought, pointed } = this.marks;
+    if (!moving || this.clock.frames % 4 === 0) this.map.draw(world.plates, camera, whole, hovered?.layer ?? pointed ?? chosen?.layer ?? sought ?? undefined);
     Object.assign(this.host.dataset, { drawCalls: String(this.canvas.drawCalls), frames: String(this.clock.frames), moving: String(moving) });
     if (this.canvas.ready) for (const resolve of this.awaited.splice(0)) resolve();
+  }
+
+  /** Draws names, lines and marks anew where something about them has changed. */
+  private ink(world: World, camera: Camera, settled: boolean): void {
+    if (!this.stale && this.inked?.from === camera && this.inked.settled === settled) return;
+    this.paper.draw(world, camera, this.marks, this.captions, this.outputs, (name) => this.strength(name), settled);
+    [this.stale, this.inked] = [false, { from: camera, settled }];
+    if (settled) Object.assign(this.host.dataset, { named: this.paper.named.join(","), captioned: this.paper.captioned.join(" ") });
   }
 }

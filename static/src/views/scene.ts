@@ -42,6 +42,7 @@ export class SceneView {
     }
     this.shelf = new Shelf(byId("shelf"), {
       fly: (layer) => { this.fly(layer); },
+      point: (layer) => { this.theatre?.point(layer); },
       fold: (layers, folded) => {
         this.fold(layers, folded);
         if (layers.length > 1) this.theatre?.overview(); // the whole tower has another height
@@ -73,7 +74,7 @@ export class SceneView {
     this.theatre?.setOutputs(model.labels.map((text, index) => {
       const probability = known.get(index);
       return { text, share: weights.trained && probability !== undefined && (index === best || probability > 0.01) ? percent(probability) : "", first: weights.trained && index === best };
-    }));
+    }), weights.trained);
   }
 
   setMaps(name: string, maps: Maps | null): void {
@@ -168,7 +169,7 @@ export class SceneView {
   }
 
   private build(look: Look, events: SceneEvents): Theatre | null {
-    const places = { gl: h("canvas", { class: "gl" }), paper: h("canvas", { class: "paper" }), map: h("canvas", { class: "minimap", hidden: true, "aria-hidden": "true" }) };
+    const places = { gl: h("canvas", { class: "gl" }), paper: h("canvas", { class: "paper" }), map: { canvas: h("canvas", { class: "minimap", hidden: true, "aria-hidden": "true" }), name: h("span", { class: "minimap-name", hidden: true, "aria-hidden": "true" }) } };
     try {
       const theatre = new Theatre(this.host, places, look.theme, {
         hover: (mark, folded, x, y) => { this.reading?.hover(mark, folded, x, y); },
@@ -176,7 +177,7 @@ export class SceneView {
         rested: events.rested,
       });
       this.host.append(places.gl, places.paper);
-      byId("corner").prepend(places.map);
+      byId("corner").prepend(places.map.name, places.map.canvas);
       return theatre;
     } catch (error) {
       console.warn("No WebGL:", error);
