@@ -89,6 +89,10 @@ export class Page {
       rested: () => { this.rested(); },
       hovered: (layer) => { this.showLegend(layer); },
       view: (view) => { this.setView(view); },
+      arranged: (layers) => {
+        Object.assign(this.place, layers);
+        this.writeLink();
+      },
     });
     this.loader = new Loader(api, (name, maps) => {
       this.layers.setMaps(name, maps);
@@ -183,12 +187,18 @@ export class Page {
     if (layer !== undefined) byId("layers").querySelector<HTMLElement>(`[data-layer="${CSS.escape(layer)}"] canvas`)?.focus({ preventScroll: true });
   }
 
+  /** Another network: what was chosen and arranged belonged to the one before. */
+  private leave(): void {
+    this.close();
+    Object.assign(this.place, { folded: [], hidden: [] });
+  }
+
   private async choose(id: string, weightsId: string, pose: ReturnType<typeof readPose> = null): Promise<void> {
     try {
       const model = await this.api.model(id, weightsId);
       const weights = model.weights.find((one) => one.id === weightsId);
       if (weights === undefined) return;
-      if (this.model !== null) this.close();
+      if (this.model !== null) this.leave();
       this.model = model;
       this.weights = weights;
       Object.assign(this.place, { model: id, weights: weightsId });
@@ -202,6 +212,7 @@ export class Page {
       void this.guide.show(model).catch((error: unknown) => { say(error); });
       this.scene.setRun(model, weights, null);
       if (pose !== null) this.stage?.setPose(pose, false);
+      this.scene.arrange(this.place.folded ?? [], this.place.hidden ?? []);
       this.predictions.show(model, weights, null);
       say(null);
       if (!canRun(weights)) {

@@ -183,6 +183,43 @@ def test_layers_fold_open_and_hide(visit: Open, api: httpx.Client) -> None:
     seen.page.wait_for_selector(f"#scene[data-draw-calls='{calls}']")
 
 
+def test_a_link_holds_what_is_folded_and_hidden(visit: Open, api: httpx.Client) -> None:
+    model = MODELS[0]
+    table = layers_of(api, model)
+    names = [layer["name"] for layer in table]
+    first = visit(f"#model={model}")
+
+    def press(seen: Visit, layer: str, what: str) -> None:
+        row = seen.page.locator(f"#shelf li[data-layer='{layer}']")
+        row.hover()
+        row.locator(what).click()
+
+    press(first, names[1], ".fold-one")
+    press(first, names[4], ".fold-one")
+    press(first, names[6], ".hide-one")
+    expect(first.page.locator("#scene")).to_have_attribute("data-draw-calls", str(len(names)))  # and the picture
+    first.page.wait_for_function("() => location.hash.includes('hidden=')")
+    second = visit(first.page.url.split("/")[-1])
+    for layer, what in ((names[1], ".fold-one"), (names[4], ".fold-one"), (names[6], ".hide-one")):
+        row = second.page.locator(f"#shelf li[data-layer='{layer}']")
+        expect(row.locator(what)).to_have_attribute("aria-pressed", "true")
+    assert second.page.locator("#shelf [aria-pressed='true']").count() == 3
+    for layer in names:
+        here, there = (
+            one.page.evaluate("layer => convscope.centreOf(layer)", layer) for one in (first, second)
+        )
+        if layer == names[6]:
+            assert here is None and there is None
+        else:
+            assert math.dist((here["x"], here["y"]), (there["x"], there["y"])) < 1, layer
+    second.page.get_by_role("button", name="Fold all").click()
+    second.page.wait_for_function("() => location.hash.includes('folded=*') || location.hash.includes('folded=%2A')")
+    other = next(one for one in MODELS if one != model)
+    second.page.locator(f".network[data-model='{other}']").click()
+    second.page.wait_for_function("model => location.hash.includes(model)", arg=other)
+    second.page.wait_for_function("() => !location.hash.includes('folded=')")
+
+
 def test_nothing_is_drawn_at_rest_and_every_way_of_moving_draws(visit: Open) -> None:
     seen = visit()
     page = seen.page

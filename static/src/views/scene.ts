@@ -14,6 +14,9 @@ import type { Mark } from "../scene/paper";
 import { Reading, unitOf } from "./reading";
 import { Shelf } from "./shelf";
 
+/** Stands in a link for all layers. */
+const ALL = "*";
+
 export type View = "scene" | "flat" | "list";
 
 export interface SceneEvents {
@@ -22,6 +25,7 @@ export interface SceneEvents {
   rested: () => void;
   hovered: (layer: string | undefined) => void;
   view: (view: View) => void;
+  arranged: (layers: { folded: string[]; hidden: string[] }) => void; // as a link has it
 }
 
 export class SceneView {
@@ -47,10 +51,7 @@ export class SceneView {
         this.fold(layers, folded);
         if (layers.length > 1) this.theatre?.overview(); // the whole tower has another height
       },
-      hide: (layers, hidden) => {
-        this.theatre?.hide(layers, hidden);
-        this.shelve();
-      },
+      hide: (layers, hidden) => { this.hide(layers, hidden); },
     });
     this.addControls(events);
     const measure = (): void => { this.measure(); };
@@ -101,6 +102,19 @@ export class SceneView {
     this.shelve();
   }
 
+  private hide(layers: readonly string[], hidden: boolean): void {
+    this.theatre?.hide(layers, hidden);
+    this.shelve();
+  }
+
+  /** As a link has it: layers that this network does not have are left out. */
+  arrange(folded: readonly string[], hidden: readonly string[]): void {
+    const known = (names: readonly string[]): string[] => this.layers.map((layer) => layer.name).filter((name) => names.includes(name) || names.includes(ALL));
+    if (known(folded).length > 0) this.theatre?.fold(known(folded), true);
+    if (known(hidden).length > 0) this.theatre?.hide(known(hidden), true);
+    this.shelve();
+  }
+
   /** What a single key means here; false where nothing. */
   key(key: string): boolean {
     if (this.theatre === null) return false;
@@ -129,10 +143,7 @@ export class SceneView {
     const layer = this.marked;
     if (layer === undefined || this.theatre === null) return false;
     if (what === "fold") this.fold([layer], !this.theatre.isFolded(layer));
-    else {
-      this.theatre.hide([layer], true);
-      this.shelve();
-    }
+    else this.hide([layer], true);
     return true;
   }
 
@@ -225,6 +236,11 @@ export class SceneView {
 
   private shelve(): void {
     this.shelf.setState((name) => this.theatre?.isFolded(name) ?? false, (name) => this.theatre?.isHidden(name) ?? false);
+    const those = (are: (name: string) => boolean): string[] => {
+      const found = this.layers.map((layer) => layer.name).filter(are);
+      return found.length === this.layers.length ? [ALL] : found;
+    };
+    this.events.arranged({ folded: those((name) => this.theatre?.isFolded(name) ?? false), hidden: those((name) => this.theatre?.isHidden(name) ?? false) });
   }
 
   /** Tells the theatre which part of the window no panel covers. */
