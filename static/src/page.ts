@@ -8,12 +8,12 @@ import { tileFor } from "./data/maps";
 import { Tensors } from "./data/tensors";
 import type { Model, ModelDetail, Run, WeightsInfo } from "./data/wire";
 import type { Scale, Theme } from "./draw/colour";
-import { byId } from "./dom";
+import { breathe, byId } from "./dom";
 import { Guide } from "./guide";
 import type { Stroke } from "./input/drawing";
 import { inkPicture } from "./input/ink";
 import { Latest } from "./input/latest";
-import { samplePicture } from "./input/picture";
+import { isBlank, samplePicture, type Input } from "./input/picture";
 import { firstSample, sampleNamed, type Sample } from "./input/samples";
 import { Settled } from "./input/settled";
 import type { Stage } from "./scene/stage";
@@ -29,14 +29,6 @@ import { Predictions } from "./views/predictions";
 import { SceneView, type View } from "./views/scene";
 
 const SCALES: readonly Scale[] = ["signed", "layer", "map"];
-
-/** A picture to run, or a run that the server has already. */
-type Input = { picture: () => Promise<Blob>; accepted?: () => void; blank?: boolean } | { run: string };
-
-/** Whether it is an empty drawing. */
-function isBlank(input: Input | null): boolean {
-  return input !== null && "blank" in input && input.blank;
-}
 
 export class Page {
   private readonly api: Api;
@@ -89,9 +81,10 @@ export class Page {
       rested: () => { this.rested(); },
       hovered: (layer) => { this.showLegend(layer); },
       view: (view) => { this.setView(view); },
-      arranged: (layers) => {
-        Object.assign(this.place, layers);
-        this.writeLink();
+      arranged: (layers) => { this.writeLink(layers); },
+      failed: () => {
+        note("This browser gives no WebGL, which the scene is drawn with: the same maps are listed flat.");
+        this.setView("list");
       },
     });
     this.loader = new Loader(api, (name, maps) => {
@@ -122,9 +115,13 @@ export class Page {
     if (model === undefined) throw new Problem(0, "", "This server serves no network.");
     if (this.place.run !== undefined) this.current = { run: this.place.run };
     const pose = readPose(this.place.camera);
-    this.setView(this.place.view === "list" || this.stage === null ? "list" : pose?.flat === true || this.place.view === "flat" ? "flat" : "scene");
-    if (this.stage === null) note("This browser gives no WebGL, which the scene is drawn with: the same maps are listed flat.");
+    this.setView(this.place.view === "list" ? "list" : pose?.flat === true || this.place.view === "flat" ? "flat" : "scene");
     await this.choose(model.id, this.place.weights ?? model.default_weights, pose);
+  }
+
+  /** Starts the browser's graphics, beside everything else. */
+  startGraphics(): Promise<void> {
+    return this.scene.begin();
   }
 
   setView(view: View): void {
@@ -158,14 +155,10 @@ export class Page {
   }
 
   /** Where a unit is seen on the screen, in CSS pixels; null where it is not. */
-  screenOf(layer: string, unit: readonly number[]): { x: number; y: number } | null {
-    return this.scene.theatre?.screenOf(layer, unit) ?? null;
-  }
+  readonly screenOf = (layer: string, unit: readonly number[]): { x: number; y: number } | null => this.scene.theatre?.screenOf(layer, unit) ?? null;
 
   /** Where the middle of a layer is seen on the screen. */
-  centreOf(layer: string): { x: number; y: number } | null {
-    return this.scene.theatre?.centreOf(layer) ?? null;
-  }
+  readonly centreOf = (layer: string): { x: number; y: number } | null => this.scene.theatre?.centreOf(layer) ?? null;
 
   toggleFlat(): void {
     if (this.stage !== null) this.setView(this.place.view === "flat" ? "scene" : "flat");
@@ -206,9 +199,12 @@ export class Page {
       this.setRun(null);
       this.picker.show(model, weights);
       this.input.fit(model.input.channels);
-      this.layers.show(model);
       this.layers.setLook(this.look);
+      await this.layers.show(model);
+      if (model !== this.model) return; // the reader has gone on to another network
       this.scene.show(model);
+      await breathe();
+      if (model !== this.model) return;
       void this.guide.show(model).catch((error: unknown) => { say(error); });
       this.scene.setRun(model, weights, null);
       if (pose !== null) this.stage?.setPose(pose, false);
@@ -396,7 +392,8 @@ export class Page {
     this.loader.refine(listed ? model.layers.map((layer) => ({ layer, tile })) : this.scene.theatre?.wishes() ?? []);
   }
 
-  private writeLink(): void {
+  private writeLink(news: Partial<Place> = {}): void {
+    Object.assign(this.place, news);
     this.link.ask();
   }
 }

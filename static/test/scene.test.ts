@@ -4,13 +4,17 @@ import { finerTile, firstTile, partsOf } from "../src/data/loader";
 import type { Explanation } from "../src/data/wire";
 import { between, Camera, dot, type Frame } from "../src/layout/camera";
 import { bringing, fitting, focusOf, roomOf, surroundings } from "../src/layout/framing";
-import { bitmapOf } from "../src/input/bitmap";
+import { bitmapOf, colourBitmap } from "../src/input/bitmap";
+import type { Stroke } from "../src/input/drawing";
+import { greyOf } from "../src/input/ink";
 import { layoutLinks } from "../src/layout/links";
 import { blockCentre, blockCorners, inWindow, nearestPoint, pick, pickNear, plateCorners } from "../src/layout/pick";
 import { ALL_OPEN, depthOf, layoutPlates, sideOf, widthFor, type Plate, type Spec } from "../src/layout/plates";
 import { inputsOf, ranksOf, stretchesOf, type Edges } from "../src/layout/ranks";
 import { raysOf } from "../src/scene/rays";
-import { atlasOf, meanOf } from "../src/scene/slab";
+import { meanOf } from "../src/data/mean";
+import { planeOf } from "../src/scene/sketch";
+import { atlasOf } from "../src/scene/slab";
 import type { Pose } from "../src/scene/stage";
 
 const names = (text: string): { name: string }[] => text.split("").map((name) => ({ name }));
@@ -278,6 +282,46 @@ describe("bitmaps", () => {
     expect(bytes.length).toBe(14 + 40 + 1024 + 8);
     expect([...bytes.subarray(-8)]).toEqual([1, 2, 3, 0, 4, 5, 6, 0]);
     expect([...bytes.subarray(54 + 4 * 7, 58 + 4 * 7)]).toEqual([7, 7, 7, 0]);
+  });
+});
+
+describe("the sketch", () => {
+  it("lays a plate where the camera sees it", () => {
+    for (const flat of [false, true]) {
+      const camera = new Camera(flat ? { ...POSE, azimuth: 0, elevation: Math.PI / 2, flat } : POSE, FRAME);
+      for (const plate of plates()) {
+        const m = planeOf(plate, camera);
+        for (const [across, down] of [[0, 0], [1, 0], [0.3, 0.8], [1, 1]] as const) {
+          const [u, v] = [across * plate.wide, down * plate.deep];
+          const [x, y, w] = [0, 1, 3].map((row) => (m[row] ?? 0) * u + (m[4 + row] ?? 0) * v + (m[12 + row] ?? 0));
+          const seen = camera.project([plate.x - plate.wide / 2 + u, plate.y, plate.z - plate.deep / 2 + v]);
+          expect((x ?? 0) / (w ?? 1)).toBeCloseTo(seen?.[0] ?? NaN, 3);
+          expect((y ?? 0) / (w ?? 1)).toBeCloseTo(seen?.[1] ?? NaN, 3);
+        }
+      }
+    }
+  });
+  it("is a picture with opacity, as browsers read it", () => {
+    const bytes = colourBitmap(Uint32Array.of(0xff030201, 0x80060504), 2, 1);
+    const view = new DataView(bytes.buffer);
+    expect([view.getUint16(0), view.getUint32(10, true), view.getInt32(18, true), view.getInt32(22, true)]).toEqual([0x424d, 122, 2, -1]);
+    expect([...bytes.slice(122)]).toEqual([1, 2, 3, 255, 4, 5, 6, 128]);
+  });
+});
+
+describe("ink", () => {
+  it("is as wide as the pen, round at its ends, and taken away by the eraser", () => {
+    const line: Stroke = { points: [[0.25, 0.5], [0.75, 0.5]], width: 0.1, erase: false };
+    const at = (grey: Uint8Array, x: number, y: number): number => grey[y * 100 + x] ?? -1;
+    const grey = greyOf([line], 100);
+    expect([at(grey, 50, 45), at(grey, 50, 54), at(grey, 50, 43), at(grey, 50, 56)]).toEqual([0, 0, 255, 255]); // 10 of 100 pixels
+    expect([at(grey, 22, 49), at(grey, 18, 49)]).toEqual([0, 255]);
+    expect(at(grey, 21, 45)).toBeGreaterThan(at(grey, 24, 45)); // a corner is round
+    const half = greyOf([line, { points: [[0.5, 0.5], [0.8, 0.5]], width: 0.3, erase: true }], 100);
+    expect([at(half, 30, 50), at(half, 70, 50)]).toEqual([0, 255]);
+    const disc = greyOf([{ points: [[0.5, 0.5]], width: 0.2, erase: false }], 100);
+    expect(Math.abs(disc.reduce((sum, level) => sum + (255 - level) / 255, 0) / (Math.PI * 10 ** 2) - 1)).toBeLessThan(0.02);
+    expect(greyOf([], 4)).toEqual(new Uint8Array(16).fill(255));
   });
 });
 

@@ -34,6 +34,7 @@ class Visit:
     def settle(self) -> None:
         """Waits until no run is in progress, and none follows (a digit that draws itself takes 0.9 s)."""
         self.page.wait_for_selector(SETTLED)
+        self.page.wait_for_selector("#scene[data-graphics]:not([data-graphics='starting'])", state="attached")
         run = None
         while run != (run := self.page.locator("body").get_attribute("data-run")):
             self.page.wait_for_timeout(1200)

@@ -11,25 +11,31 @@ import { Slab, type Tint } from "./slab";
 const SLOW = 45;
 const COARSEST = 0.5;
 
+/** How often it is asked whether the graphics have caught up, in milliseconds. */
+const POLL = 15;
+const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+
 export class Canvas {
   readonly element: HTMLCanvasElement;
-  readonly slabs = new Map<string, Slab>();
+  private readonly slabs = new Map<string, Slab>();
   private readonly renderer: WebGLRenderer;
   private readonly scene = new Scene();
   private readonly eye = new PerspectiveCamera();
   private readonly lut: DataTexture;
   private readonly pictures = new Map<Slab, Texture>();
   private tints: Tint;
-  private compiled = false;
+  /** The shader is there, and has been used: frames can be drawn. */
+  readonly compiled: Promise<void>;
+  private readonly sample: Scene;
   private detail = 1; // share of the screen's resolution
   private width = 1;
   private height = 1;
 
-  /** `changed` is told when frames can be drawn, and when the browser takes the graphics away and gives them back.
+  /** `changed` is told when the browser takes the graphics away and gives them back.
    *
    * Throws where the browser gives no WebGL.
    */
-  constructor(element: HTMLCanvasElement, theme: Theme, changed: (state: "ready" | "lost" | "restored") => void) {
+  constructor(element: HTMLCanvasElement, theme: Theme, changed: (state: "lost" | "restored") => void) {
     this.element = element;
     this.renderer = new WebGLRenderer({ canvas: element, alpha: true, antialias: false, depth: false, stencil: false, powerPreference: "high-performance" });
     this.renderer.setClearColor(0, 0);
@@ -45,16 +51,45 @@ export class Canvas {
       changed("lost");
     });
     element.addEventListener("webglcontextrestored", () => { changed("restored"); });
-    this.warm(() => { changed("ready"); });
+    this.renderer.debug.checkShaderErrors = false; // asking for them stands still until the graphics answer
+    this.sample = new Scene().add(new Slab(this.lut, this.tints).mesh);
+    this.compiled = this.compile();
   }
 
-  /** Compiles the shader beside the page's own work; nothing is drawn until it is there. */
-  private warm(ready: () => void): void {
-    const sample = new Scene().add(new Slab(this.lut, this.tints).mesh);
-    void this.renderer.compileAsync(sample, this.eye).then(() => {
-      this.compiled = true;
-      ready();
-    });
+  private async compile(): Promise<void> {
+    if (this.renderer.extensions.has("KHR_parallel_shader_compile")) await this.renderer.compileAsync(this.sample, this.eye);
+    else this.renderer.compile(this.sample, this.eye);
+    await this.caughtUp();
+    this.renderer.setViewport(0, 0, 1, 1);
+    this.renderer.render(this.sample, this.eye); // the first use asks for the uniforms, and builds what draws them
+    this.setDetail(this.detail);
+    await this.caughtUp();
+  }
+
+  /** After the graphics have done all that was asked of them: what they are asked then is answered without standing still. */
+  private async caughtUp(): Promise<void> {
+    const gl = this.renderer.getContext() as WebGL2RenderingContext;
+    const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    if (fence === null) return; // the context is lost: it comes back by itself
+    gl.flush();
+    while (!gl.isContextLost() && gl.getSyncParameter(fence, gl.SYNC_STATUS) !== gl.SIGNALED) await pause(POLL);
+    gl.deleteSync(fence);
+  }
+
+  /** Sends the maps of a plate to the graphics card, which else the next frame does. */
+  send(name: string): void {
+    const slab = this.slabs.get(name);
+    if (slab !== undefined) for (const texture of slab.textures) this.renderer.initTexture(texture);
+  }
+
+  light(name: string, value: number): void {
+    const slab = this.slabs.get(name);
+    if (slab !== undefined) slab.lit = value;
+  }
+
+  fade(name: string, value: number): void {
+    const slab = this.slabs.get(name);
+    if (slab !== undefined) slab.strength = value;
   }
 
   get drawCalls(): number {
@@ -120,7 +155,6 @@ export class Canvas {
 
   /** Draws one frame; `hasty`: as coarsely as it takes to follow the hand. */
   draw(camera: Camera, hasty: boolean, lastFrame: number): void {
-    if (!this.compiled) return;
     const detail = !hasty ? 1 : lastFrame > SLOW ? Math.max(this.detail * 0.7, COARSEST) : this.detail;
     if (detail !== this.detail) this.setDetail(detail);
     this.aim(camera);
@@ -132,11 +166,6 @@ export class Canvas {
     this.detail = detail;
     this.renderer.setViewport(0, 0, this.width * detail, this.height * detail);
     this.element.style.transform = detail === 1 ? "" : `scale(${1 / detail})`;
-  }
-
-  /** Whether frames show anything yet. */
-  get ready(): boolean {
-    return this.compiled;
   }
 
   /** Basis and projection as the pure camera has them, its centre moved to what the panels leave free. */

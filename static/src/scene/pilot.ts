@@ -149,7 +149,10 @@ export class Pilot {
       const mix = (side: keyof Frame): number => before[side] + (frame[side] - before[side]) * t;
       this.frame = { width: frame.width, height: frame.height, left: mix("left"), top: mix("top"), right: mix("right"), bottom: mix("bottom") };
       this.aim(to === from ? this.camera.pose : between(from, to, t));
-    }, () => { this.flight.framed(); });
+    }, () => {
+      this.flight.framed();
+      this.rest();
+    });
   }
 
   aim(pose: Pose): void {

@@ -1,6 +1,7 @@
 /** The scene: plates, camera, marks and what the reader does with them, joined. Implements what the page may ask. */
 
 import type { Maps } from "../data/maps";
+import { meanOf } from "../data/mean";
 import { channelOrder } from "../data/maps";
 import type { Layer, ModelDetail } from "../data/wire";
 import type { Scale, Theme } from "../draw/colour";
@@ -8,7 +9,6 @@ import { between, type Camera, type Frame } from "../layout/camera";
 import { focusOf, surroundings } from "../layout/framing";
 import { blockCorners, pick, pickNear, plateCorners, type Hit } from "../layout/pick";
 import type { Plate } from "../layout/plates";
-import { Canvas } from "./canvas";
 import { Clock } from "./clock";
 import { keyed, listen } from "./controls";
 import { pictureOf } from "./picture";
@@ -18,8 +18,8 @@ import type { OutputLabel } from "./outputs";
 import { Paper, type Mark, type Marks } from "./paper";
 import { ABOVE, NARROW, OPENING, Pilot } from "./pilot";
 import { seenFirst, unitSpot, wishesOf } from "./sight";
-import { meanOf } from "./slab";
 import type { Pose, Stage } from "./stage";
+import { Surface } from "./surface";
 import { PICTURE, World } from "./world";
 
 export interface TheatreEvents {
@@ -46,7 +46,7 @@ const FOLLOWING = 900; // until the last of many layers begins to light up
 export class Theatre implements Stage {
   readonly marks: Marks = { sought: null, pointed: null, hovered: null, chosen: null, rays: null, raysFrom: null, field: null };
   world: World | null = null;
-  private readonly canvas: Canvas;
+  private readonly surface: Surface;
   private readonly paper: Paper;
   private readonly map: MiniMap;
   private readonly clock: Clock;
@@ -56,7 +56,6 @@ export class Theatre implements Stage {
   private readonly maps = new Map<string, Maps>();
   private readonly means = new WeakMap<Maps, Maps>();
   private readonly captions = new Map<string, Caption>();
-  private readonly faded = new Map<string, number>();
   private layers: readonly Layer[] = [];
   private outputs: readonly OutputLabel[] = [];
   private look: Look = { scale: "signed", theme: "dark", strongestFirst: false, gamma: 1 };
@@ -64,14 +63,11 @@ export class Theatre implements Stage {
   private stale = true; // whether the paper shows something else than it should
   private inked: { from: Camera; settled: boolean } | null = null; // how the paper was drawn last
 
-  /** Throws where the browser gives no WebGL. */
   constructor(host: HTMLElement, places: { gl: HTMLCanvasElement; paper: HTMLCanvasElement; map: { canvas: HTMLCanvasElement; name: HTMLElement } }, theme: Theme, events: TheatreEvents) {
     this.host = host;
+    host.dataset["graphics"] = "starting";
     this.events = events;
-    this.canvas = new Canvas(places.gl, theme, (state) => {
-      if (state !== "ready") host.dataset["context"] = state;
-      this.clock.ask();
-    });
+    this.surface = new Surface(places.gl, theme);
     this.paper = new Paper(places.paper);
     this.clock = new Clock((moving) => { this.draw(moving); });
     this.pilot = new Pilot(this.clock, {
@@ -89,21 +85,28 @@ export class Theatre implements Stage {
     });
   }
 
+  /** Starts the browser's graphics; until then the scene is sketched. Rejects where there is no WebGL. */
+  async begin(): Promise<void> {
+    await this.surface.begin((state) => {
+      this.host.dataset[state === "ready" ? "graphics" : "context"] = state;
+      this.refresh();
+    });
+  }
+
   /** Builds a network's plates, dark until their maps come. */
   show(model: ModelDetail): void {
     this.world = new World(model, this.pilot.frame.width >= NARROW ? 1.2 : 0.72);
     this.layers = model.layers;
     this.maps.clear();
-    this.faded.clear();
     Object.assign(this.marks, { sought: null, pointed: null, hovered: null, chosen: null, rays: null, raysFrom: null, field: null });
     this.captions.clear();
     for (const layer of model.layers) this.captions.set(layer.name, { name: layer.name, text: layer.shape.join(" × ") });
     this.outputs = [];
     this.paper.forget();
     this.stale = true;
-    this.canvas.stock(this.world.names);
-    this.canvas.setLook(this.look.scale, this.look.gamma, this.look.theme);
-    this.canvas.place(this.world.plates);
+    this.surface.stock(this.world.names);
+    this.surface.setLook(this.look.scale, this.look.gamma, this.look.theme);
+    this.surface.place(this.world.plates);
     this.pilot.setPose(this.pilot.wholeView(this.pilot.camera.pose.flat ? { ...OPENING, ...ABOVE } : OPENING), false, true);
   }
 
@@ -121,7 +124,7 @@ export class Theatre implements Stage {
     if (world === null) return;
     if (maps === null) {
       this.maps.delete(name);
-      this.canvas.paint(name, null, []);
+      this.surface.paint(name, null, []);
       this.clock.ask();
       return;
     }
@@ -136,14 +139,14 @@ export class Theatre implements Stage {
   /** The picture as the network saw it, on the plate in front of a coloured input. */
   setPicture(image: ImageBitmap): void {
     if (this.world?.plate(PICTURE) === undefined) return;
-    this.canvas.picture(PICTURE, image);
+    this.surface.picture(PICTURE, image);
     this.light(PICTURE);
   }
 
   setLook(look: Look): void {
     const reordered = look.strongestFirst !== this.look.strongestFirst;
     this.look = look;
-    this.canvas.setLook(look.scale, look.gamma, look.theme);
+    this.surface.setLook(look.scale, look.gamma, look.theme);
     this.paper.retint();
     this.stale = true;
     if (reordered && this.world !== null) {
@@ -185,7 +188,7 @@ export class Theatre implements Stage {
     const follow = this.pilot.whole ? this.pilot.wholeView(pose) : null;
     this.clock.move("arrange", FOLDING, (t) => {
       world.settle(t);
-      this.canvas.place(world.plates);
+      this.surface.place(world.plates);
       this.stale = true;
       if (follow !== null) this.pilot.aim(between(pose, follow, t));
     }, () => { this.pilot.rest(); });
@@ -193,7 +196,7 @@ export class Theatre implements Stage {
 
   /** How much of the window panels cover; the network moves into what is left. */
   setFrame(frame: Frame): void {
-    this.canvas.resize(frame.width, frame.height);
+    this.surface.resize(frame.width, frame.height);
     this.pilot.setFrame(frame);
   }
 
@@ -220,14 +223,12 @@ export class Theatre implements Stage {
     const world = this.world;
     if (world === null) return;
     const goals = new Map(world.names.map((name) => [name, layers.length === 0 || layers.includes(name) ? 1 : 0.16]));
-    const before = new Map(world.names.map((name) => [name, this.strength(name)]));
+    const before = new Map(world.names.map((name) => [name, this.surface.strength(name)]));
     this.clock.move("emphasis", 300, (t) => {
       for (const [name, goal] of goals) {
         const start = before.get(name) ?? 1;
         const value = start + (goal - start) * t;
-        this.faded.set(name, value);
-        const slab = this.canvas.slabs.get(name);
-        if (slab !== undefined) slab.strength = value;
+        this.surface.fade(name, value);
       }
       this.stale = true;
     });
@@ -254,7 +255,7 @@ export class Theatre implements Stage {
 
   picture(): Promise<Blob> {
     this.draw(false);
-    return pictureOf(this.host, [this.canvas.element, this.paper.element]); // drawn in this same task, so the pixels are still there
+    return pictureOf(this.host, [this.surface.element, this.paper.element]); // drawn in this same task, so the pixels are still there
   }
 
   /** Moves by a key; false where the key means nothing here. */
@@ -320,16 +321,12 @@ export class Theatre implements Stage {
 
   // --- inside -----------------------------------------------------------------------------------------------
 
-  private strength(name: string): number {
-    return this.faded.get(name) ?? 1;
-  }
-
   private paint(name: string): void {
     const { world } = this;
     const maps = this.maps.get(name);
     if (world === null || maps === undefined) return;
     if (!world.folded.has(name)) {
-      this.canvas.paint(name, maps, world.orders.get(name) ?? []);
+      this.surface.paint(name, maps, world.orders.get(name) ?? []);
       return;
     }
     let mean = this.means.get(maps);
@@ -337,15 +334,14 @@ export class Theatre implements Stage {
       mean = meanOf(maps);
       this.means.set(maps, mean);
     }
-    this.canvas.paint(name, mean, [0]);
+    this.surface.paint(name, mean, [0]);
   }
 
   private light(name: string): void {
-    const slab = this.canvas.slabs.get(name);
-    if (slab === undefined || slab.lit > 0) return;
+    if (this.surface.lit(name) > 0) return;
     const rank = Math.max(this.layers.findIndex((layer) => layer.name === name), 0);
     const wait = (rank * Math.min(90, FOLLOWING / this.layers.length)) / LIGHTING;
-    this.clock.move(`light ${name}`, LIGHTING * (1 + wait), (t) => { slab.lit = Math.max(Math.min(t * (1 + wait) - wait, 1), 0); }, undefined, false);
+    this.clock.move(`light ${name}`, LIGHTING * (1 + wait), (t) => { this.surface.light(name, Math.max(Math.min(t * (1 + wait) - wait, 1), 0)); }, undefined, false);
   }
 
   /** Brings the chosen unit's map out from under a panel, or into the window. */
@@ -383,18 +379,18 @@ export class Theatre implements Stage {
     if (world === null) return;
     const { camera, whole } = this.pilot;
     const steered = this.clock.moves("hand") || this.clock.moves("camera");
-    this.canvas.draw(camera, steered, this.clock.lastFrame);
+    this.surface.draw(camera, steered, this.clock.lastFrame);
     this.ink(world, camera, !(steered || this.clock.moves("frame") || this.clock.moves("arrange")));
     const { hovered, chosen, sought, pointed } = this.marks;
-    if (!moving || this.clock.frames % 4 === 0) this.map.draw(world.plates, camera, whole, hovered?.layer ?? pointed ?? chosen?.layer ?? sought ?? undefined);
-    Object.assign(this.host.dataset, { drawCalls: String(this.canvas.drawCalls), frames: String(this.clock.frames), moving: String(moving) });
-    if (this.canvas.ready) for (const resolve of this.awaited.splice(0)) resolve();
+    if (this.surface.started && (!moving || this.clock.frames % 4 === 0)) this.map.draw(world.plates, camera, whole, hovered?.layer ?? pointed ?? chosen?.layer ?? sought ?? undefined);
+    Object.assign(this.host.dataset, { drawCalls: String(this.surface.drawCalls), frames: String(this.clock.frames), moving: String(moving) });
+    for (const resolve of this.awaited.splice(0)) resolve();
   }
 
   /** Draws names, lines and marks anew where something about them has changed. */
   private ink(world: World, camera: Camera, settled: boolean): void {
-    if (!this.stale && this.inked?.from === camera && this.inked.settled === settled) return;
-    this.paper.draw(world, camera, this.marks, this.captions, this.outputs, (name) => this.strength(name), settled);
+    if (!this.surface.started || (!this.stale && this.inked?.from === camera && this.inked.settled === settled)) return;
+    this.paper.draw(world, camera, this.marks, this.captions, this.outputs, (name) => this.surface.strength(name), settled);
     [this.stale, this.inked] = [false, { from: camera, settled }];
     if (settled) Object.assign(this.host.dataset, { named: this.paper.named.join(","), captioned: this.paper.captioned.join(" ") });
   }

@@ -10,6 +10,7 @@ import { extent, type Tensors } from "../data/tensors";
 import { operatorOf, windowOf } from "../data/window";
 import type { Layer, ModelDetail, Run } from "../data/wire";
 import { lutFor, rangeFor, type Scale, type Theme } from "../draw/colour";
+import { whenDrawable } from "../draw/ready";
 import { Latest } from "../input/latest";
 import { Calculator, exerciseOf } from "./calculator";
 import { enlargedView } from "./enlarged";
@@ -94,6 +95,7 @@ export class Inspector {
     this.shown.push(async () => {
       this.last = { model, run, layer, unit, look };
       if (this.place.hidden) this.open(layer, unit[0] ?? 0);
+      await new Promise<void>(whenDrawable);
       try {
         const tensor = await this.tensors.get(run.id, layer.name);
         const view = slides(layer) ? this.view : "map";

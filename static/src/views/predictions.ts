@@ -3,6 +3,7 @@
 import { button, h } from "../dom";
 import type { Api } from "../data/api";
 import { scoreUnit, scoringLayer } from "../data/lineage";
+import { canRun } from "../data/weights";
 import { count, large, percent } from "../data/number";
 import type { ModelDetail, Prediction, Run, WeightsInfo } from "../data/wire";
 import { Latest } from "../input/latest";
@@ -37,7 +38,7 @@ export class Predictions {
   /** `blank`: nothing is drawn, so what the network says means nothing. */
   show(model: ModelDetail, weights: WeightsInfo, run: Run | null, blank = false): void {
     const trained = weights.trained && !blank;
-    const heading = h("h2", {}, run === null ? "No prediction" : blank ? "Nothing is drawn" : trained ? "Prediction" : "Output, not a prediction");
+    const heading = h("h2", {}, run === null ? (canRun(weights) ? "Prediction" : "No prediction") : blank ? "Nothing is drawn" : trained ? "Prediction" : "Output, not a prediction");
     const answer = h("div", { class: "predictions" }, heading);
     this.run = run;
     window.clearTimeout(this.waiting);
@@ -46,7 +47,8 @@ export class Predictions {
     this.element.replaceChildren(aboutModel(model), answer);
     this.element.dataset["trained"] = String(trained);
     if (run === null) {
-      if (weights.pullable) answer.append(h("p", { class: "note" }, `${weights.title}: these weights are not on this machine yet, so the layers are those of the published structure and there are no maps. They can be fetched where the weights are chosen.`));
+      if (canRun(weights)) answer.append(h("p", { class: "note dim" }, "Reading the picture"));
+      else if (weights.pullable) answer.append(h("p", { class: "note" }, `${weights.title}: these weights are not on this machine yet, so the layers are those of the published structure and there are no maps. They can be fetched where the weights are chosen.`));
       else answer.append(h("p", { class: "note" }, `${weights.title} has no numbers that could be run: only the layer table is shown. Choose other weights to see maps.`));
       return;
     }

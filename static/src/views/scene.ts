@@ -1,6 +1,6 @@
 /** The scene on the page: canvas, layers beside it, the number under the pointer, and which part of the window is free.
  *
- * Where the browser gives no WebGL there is no theatre, and the page shows the flat list of the same layers instead.
+ * Where the browser gives no WebGL there is no theatre any more, and the page shows the list of the same layers instead.
  */
 
 import { button, byId, h } from "../dom";
@@ -25,13 +25,15 @@ export interface SceneEvents {
   rested: () => void;
   hovered: (layer: string | undefined) => void;
   view: (view: View) => void;
+  failed: () => void; // the browser gives no WebGL
   arranged: (layers: { folded: string[]; hidden: string[] }) => void; // as a link has it
 }
 
 export class SceneView {
-  readonly theatre: Theatre | null;
+  /** None where the browser gives no WebGL. */
+  theatre: Theatre | null;
   private readonly host = byId("scene");
-  private readonly reading: Reading | null = null;
+  private readonly reading: Reading;
   private readonly shelf: Shelf;
   private readonly switches = new Map<View, HTMLButtonElement>();
   private readonly events: SceneEvents;
@@ -40,10 +42,8 @@ export class SceneView {
   constructor(api: Api, look: Look, events: SceneEvents) {
     this.events = events;
     this.theatre = this.build(look, events);
-    if (this.theatre !== null) {
-      this.reading = new Reading(byId("reading"), api, this.theatre, events.hovered);
-      this.theatre.setLook(look);
-    }
+    this.reading = new Reading(byId("reading"), api, this.theatre, events.hovered);
+    this.theatre.setLook(look);
     this.shelf = new Shelf(byId("shelf"), {
       fly: (layer) => { this.fly(layer); },
       point: (layer) => { this.theatre?.point(layer); },
@@ -69,7 +69,7 @@ export class SceneView {
   }
 
   setRun(model: ModelDetail, weights: WeightsInfo, run: Run | null): void {
-    this.reading?.setRun(model, run);
+    this.reading.setRun(model, run);
     const best = run?.predictions[0]?.index;
     const known = new Map(run?.predictions.map((one) => [one.index, one.probability]));
     this.theatre?.setOutputs(model.labels.map((text, index) => {
@@ -92,7 +92,7 @@ export class SceneView {
   /** Marks the unit in the panel, a map of it, or none. */
   choose(layer: Layer | undefined, unit: readonly number[]): void {
     const whole = layer !== undefined && unit.length === layer.shape.length;
-    this.reading?.choose(whole ? { layer: layer.name, channel: unit[0] ?? 0, row: unit[1] ?? 0, column: unit[2] ?? 0 } : null);
+    this.reading.choose(whole ? { layer: layer.name, channel: unit[0] ?? 0, row: unit[1] ?? 0, column: unit[2] ?? 0 } : null);
     if (layer !== undefined && this.theatre?.isFolded(layer.name) === true) this.fold([layer.name], false);
     this.shelf.mark(layer?.name);
   }
@@ -179,21 +179,29 @@ export class SceneView {
     return marks?.hovered?.layer ?? (byId("reading").hidden ? undefined : byId("reading").dataset["layer"]) ?? marks?.chosen?.layer ?? this.host.dataset["at"];
   }
 
-  private build(look: Look, events: SceneEvents): Theatre | null {
-    const places = { gl: h("canvas", { class: "gl" }), paper: h("canvas", { class: "paper" }), map: { canvas: h("canvas", { class: "minimap", hidden: true, "aria-hidden": "true" }), name: h("span", { class: "minimap-name", hidden: true, "aria-hidden": "true" }) } };
+  /** Starts the browser's graphics: until then the scene is a sketch, and without them a list. */
+  async begin(): Promise<void> {
     try {
-      const theatre = new Theatre(this.host, places, look.theme, {
-        hover: (mark, folded, x, y) => { this.reading?.hover(mark, folded, x, y); },
-        click: (mark, folded) => { this.click(mark, folded, events); },
-        rested: events.rested,
-      });
-      this.host.append(places.gl, places.paper);
-      byId("corner").prepend(places.map.name, places.map.canvas);
-      return theatre;
+      await this.theatre?.begin();
     } catch (error) {
       console.warn("No WebGL:", error);
-      return null;
+      this.theatre = null;
+      this.host.dataset["graphics"] = "none";
+      for (const canvas of this.host.querySelectorAll("canvas")) canvas.remove();
+      for (const [view, one] of this.switches) one.disabled = view !== "list";
+      this.events.failed();
     }
+  }
+
+  private build(look: Look, events: SceneEvents): Theatre {
+    const places = { gl: h("canvas", { class: "gl" }), paper: h("canvas", { class: "paper" }), map: { canvas: h("canvas", { class: "minimap", hidden: true, "aria-hidden": "true" }), name: h("span", { class: "minimap-name", hidden: true, "aria-hidden": "true" }) } };
+    this.host.append(places.gl, places.paper);
+    byId("corner").prepend(places.map.name, places.map.canvas);
+    return new Theatre(this.host, places, look.theme, {
+      hover: (mark, folded, x, y) => { this.reading.hover(mark, folded, x, y); },
+      click: (mark, folded) => { this.click(mark, folded, events); },
+      rested: events.rested,
+    });
   }
 
   private click(mark: Mark | null, folded: boolean, events: SceneEvents): void {
@@ -201,7 +209,7 @@ export class SceneView {
     if (mark === null || layer === undefined) events.empty();
     else if (folded) this.fold([layer.name], false);
     else {
-      this.reading?.hover(null, false, 0, 0); // the scene makes room for the panel, away from under the pointer
+      this.reading.hover(null, false, 0, 0); // the scene makes room for the panel, away from under the pointer
       events.select(layer.name, unitOf(layer, mark));
     }
   }
@@ -209,7 +217,7 @@ export class SceneView {
   private addControls(events: SceneEvents): void {
     const views = byId("views");
     for (const [view, label, title] of [["scene", "3D", "Walk through the network"], ["flat", "2D", "The same scene, flat"], ["list", "List", "The layers as a list, for keyboard and screen reader"]] as const) {
-      const one = button(label, () => { events.view(view); }, { "aria-pressed": "false", title, "data-view": view, disabled: this.theatre === null && view !== "list" });
+      const one = button(label, () => { events.view(view); }, { "aria-pressed": "false", title, "data-view": view });
       this.switches.set(view, one);
       views.append(one);
     }
