@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from playwright.sync_api import CDPSession
+from playwright.sync_api import CDPSession, expect
 
 from app.catalog import Catalog
 from benchmarks.chromium import NARROW
@@ -124,5 +124,8 @@ def test_a_finger_that_trembles_taps_and_one_that_moves_turns(visit: Open, api: 
     touch(session, "touchEnd")
     seen.page.locator(f".explanation[data-layer='{name}']").wait_for()
     assert seen.page.evaluate("convscope.stage.pose().azimuth") == azimuth
+    seen.page.keyboard.press("Escape")
     by_finger(session, [(200 + 8 * step, 250) for step in range(6)])
     assert seen.page.evaluate("convscope.stage.pose().azimuth") != azimuth
+    seen.page.get_by_role("button", name="?").tap()
+    expect(seen.page.locator(".help h3").first).to_have_text("Touch")  # what this device is used with comes first
