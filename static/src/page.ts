@@ -44,6 +44,7 @@ export class Page {
   private readonly scene: SceneView;
   private readonly runner = new Latest<Input>((input) => this.perform(input));
   private readonly link = new Settled(120, () => { history.replaceState(null, "", writePlace(this.place)); });
+  private readonly legend = new Settled(60, () => { this.showLegend(undefined); });
   private readonly seen = new Settled(150, () => { this.input.showSeen(this.run === null ? null : this.api.inputUrl(this.run.id)); });
   private model: ModelDetail | null = null;
   private weights: WeightsInfo | null = null;
@@ -293,7 +294,7 @@ export class Page {
       await Promise.all([this.loader.load(run, this.scene.theatre?.inView() ?? model.layers), picture]);
       const painted = this.scene.theatre?.painted() ?? Promise.resolve();
       void painted.then(() => { document.body.dataset["painted"] = run.id; });
-      this.showLegend(undefined);
+      this.legend.ask();
       this.refine();
       say(null);
     } catch (error) {

@@ -197,7 +197,7 @@ def test_a_link_holds_what_is_folded_and_hidden(visit: Open, api: httpx.Client) 
     press(first, names[1], ".fold-one")
     press(first, names[4], ".fold-one")
     press(first, names[6], ".hide-one")
-    expect(first.page.locator("#scene")).to_have_attribute("data-draw-calls", str(len(names)))  # and the picture
+    expect(first.page.locator("#scene")).to_have_attribute("data-draw-calls", str(len(names) + 1))  # picture and ground
     first.page.wait_for_function("() => location.hash.includes('hidden=')")
     second = visit(first.page.url.split("/")[-1])
     for layer, what in ((names[1], ".fold-one"), (names[4], ".fold-one"), (names[6], ".hide-one")):

@@ -5,7 +5,8 @@ import type { Maps } from "../data/maps";
 import { lutFor, type Scale, type Theme } from "../draw/colour";
 import type { Camera } from "../layout/camera";
 import type { Plate } from "../layout/plates";
-import { Slab, type Tint } from "./slab";
+import { Ground } from "./ground";
+import { Slab, SQUARE, type Tint } from "./slab";
 
 /** Frames that took longer than this while something moved are followed by coarser ones, in milliseconds. */
 const SLOW = 45;
@@ -27,6 +28,7 @@ export class Canvas {
   /** The shader is there, and has been used: frames can be drawn. */
   readonly compiled: Promise<void>;
   private readonly sample: Scene;
+  private readonly ground = new Ground(SQUARE);
   private detail = 1; // share of the screen's resolution
   private width = 1;
   private height = 1;
@@ -37,14 +39,16 @@ export class Canvas {
    */
   constructor(element: HTMLCanvasElement, theme: Theme, changed: (state: "lost" | "restored") => void) {
     this.element = element;
-    this.renderer = new WebGLRenderer({ canvas: element, alpha: true, antialias: false, depth: false, stencil: false, powerPreference: "high-performance" });
-    this.renderer.setClearColor(0, 0);
+    this.renderer = new WebGLRenderer({ canvas: element, alpha: false, antialias: false, depth: false, stencil: false, powerPreference: "high-performance" });
+    this.renderer.autoClear = false; // the ground covers everything
     this.renderer.sortObjects = true;
     this.eye.matrixAutoUpdate = false;
     this.eye.matrixWorldAutoUpdate = false;
     this.lut = new DataTexture(new Uint8Array(1024), 256, 1, RGBAFormat);
     Object.assign(this.lut, { minFilter: NearestFilter, magFilter: NearestFilter, colorSpace: NoColorSpace });
     this.tints = tintFor(theme);
+    this.ground.tint(element);
+    this.scene.add(this.ground.mesh);
     this.setLut("signed", theme);
     element.addEventListener("webglcontextlost", (event) => {
       event.preventDefault(); // asks for it back
@@ -52,7 +56,7 @@ export class Canvas {
     });
     element.addEventListener("webglcontextrestored", () => { changed("restored"); });
     this.renderer.debug.checkShaderErrors = false; // asking for them stands still until the graphics answer
-    this.sample = new Scene().add(new Slab(this.lut, this.tints).mesh);
+    this.sample = new Scene().add(new Ground(SQUARE).mesh, new Slab(this.lut, this.tints).mesh);
     this.compiled = this.compile();
   }
 
@@ -139,6 +143,7 @@ export class Canvas {
 
   setLook(scale: Scale, gamma: number, theme: Theme): void {
     this.tints = tintFor(theme);
+    this.ground.tint(this.element);
     this.setLut(scale, theme);
     for (const slab of this.slabs.values()) {
       slab.tint(this.tints);
@@ -149,6 +154,7 @@ export class Canvas {
   resize(width: number, height: number): void {
     if (width === this.width && height === this.height) return;
     [this.width, this.height] = [width, height];
+    this.ground.resize(width, height);
     this.renderer.setDrawingBufferSize(width, height, Math.min(window.devicePixelRatio, 2));
     this.setDetail(this.detail);
   }

@@ -67,10 +67,14 @@ export class Paper {
   draw(world: World, camera: Camera, marks: Marks, captions: ReadonlyMap<string, Caption>, outputs: readonly OutputLabel[], strength: (name: string) => number, settled: boolean): void {
     const { context: c, element } = this;
     const ratio = Math.min(window.devicePixelRatio, 2);
-    const [width, height] = [Math.round(camera.frame.width * ratio), Math.round(camera.frame.height * ratio)];
+    const { frame } = camera;
+    // what moves is drawn where no panel stands: fewer pixels go to the screen with every frame
+    const [left, top, right, bottom] = settled ? [0, 0, frame.width, frame.height] : [frame.left, frame.top, frame.width - frame.right, frame.height - frame.bottom];
+    const [width, height] = [Math.max(Math.round((right - left) * ratio), 1), Math.max(Math.round((bottom - top) * ratio), 1)];
     if (element.width !== width || element.height !== height) [element.width, element.height] = [width, height];
-    c.setTransform(ratio, 0, 0, ratio, 0, 0);
-    c.clearRect(0, 0, camera.frame.width, camera.frame.height);
+    Object.assign(element.style, { left: `${left}px`, top: `${top}px`, width: `${right - left}px`, height: `${bottom - top}px` });
+    c.setTransform(ratio, 0, 0, ratio, -left * ratio, -top * ratio);
+    c.clearRect(left, top, right - left, bottom - top);
     c.lineJoin = "round";
     this.links(world, camera, strength);
     const taken: Box[] = [];

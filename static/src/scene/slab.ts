@@ -13,7 +13,7 @@ const TABLE = 256; // texels a row of the table, as in the shader
 const MODES: Record<Scale | "picture", number> = { signed: 0, layer: 1, map: 2, picture: 3 };
 
 /** A unit square on the ground, shared by all plates. */
-const SQUARE = new PlaneGeometry(1, 1).rotateX(-Math.PI / 2);
+export const SQUARE = new PlaneGeometry(1, 1).rotateX(-Math.PI / 2);
 
 export interface Tint {
   slab: Vector3;

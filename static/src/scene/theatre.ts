@@ -7,7 +7,7 @@ import type { Layer, ModelDetail } from "../data/wire";
 import type { Scale, Theme } from "../draw/colour";
 import { between, type Camera, type Frame } from "../layout/camera";
 import { focusOf, surroundings } from "../layout/framing";
-import { blockCorners, pick, pickNear, plateCorners, type Hit } from "../layout/pick";
+import { blockCorners, pickNear, plateCorners, type Hit } from "../layout/pick";
 import type { Plate } from "../layout/plates";
 import { Clock } from "./clock";
 import { keyed, listen } from "./controls";
@@ -19,6 +19,7 @@ import { Paper, type Mark, type Marks } from "./paper";
 import { ABOVE, NARROW, OPENING, Pilot } from "./pilot";
 import { seenFirst, unitSpot, wishesOf } from "./sight";
 import type { Pose, Stage } from "./stage";
+import { Spell } from "./spell";
 import { Surface } from "./surface";
 import { PICTURE, World } from "./world";
 
@@ -40,9 +41,12 @@ export interface Look {
 /** A layer that is flown to fills this share of what the panels leave of the window. */
 const LAYER = 0.82;
 
+/** While maps follow a drawing, and so long after, frames may be coarse; then comes a sharp one. */
+const LIVE = 220;
 const FOLDING = 320;
 const LIGHTING = 380; // of one layer
 const FOLLOWING = 900; // until the last of many layers begins to light up
+
 export class Theatre implements Stage {
   readonly marks: Marks = { sought: null, pointed: null, hovered: null, chosen: null, rays: null, raysFrom: null, field: null };
   world: World | null = null;
@@ -60,6 +64,7 @@ export class Theatre implements Stage {
   private outputs: readonly OutputLabel[] = [];
   private look: Look = { scale: "signed", theme: "dark", strongestFirst: false, gamma: 1 };
   private awaited: (() => void)[] = [];
+  private readonly live = new Spell(LIVE, () => { this.clock.ask(); });
   private stale = true; // whether the paper shows something else than it should
   private inked: { from: Camera; settled: boolean } | null = null; // how the paper was drawn last
 
@@ -133,6 +138,7 @@ export class Theatre implements Stage {
     if (this.look.strongestFirst) world.orders.set(name, channelOrder(maps, true));
     this.paint(name);
     if (first) this.light(name);
+    else this.live.begin();
     this.clock.ask();
   }
 
@@ -183,7 +189,7 @@ export class Theatre implements Stage {
     if (world === null) return;
     for (const name of names) change(world, name);
     world.arrange();
-    for (const name of names) this.paint(name);
+    names.forEach((name) => { this.paint(name); });
     const { pose } = this.pilot.camera;
     const follow = this.pilot.whole ? this.pilot.wholeView(pose) : null;
     this.clock.move("arrange", FOLDING, (t) => {
@@ -222,14 +228,9 @@ export class Theatre implements Stage {
   emphasise(layers: readonly string[]): void {
     const world = this.world;
     if (world === null) return;
-    const goals = new Map(world.names.map((name) => [name, layers.length === 0 || layers.includes(name) ? 1 : 0.16]));
-    const before = new Map(world.names.map((name) => [name, this.surface.strength(name)]));
+    const changes = world.names.map((name) => ({ name, from: this.surface.strength(name), to: layers.length === 0 || layers.includes(name) ? 1 : 0.16 }));
     this.clock.move("emphasis", 300, (t) => {
-      for (const [name, goal] of goals) {
-        const start = before.get(name) ?? 1;
-        const value = start + (goal - start) * t;
-        this.surface.fade(name, value);
-      }
+      for (const { name, from, to } of changes) this.surface.fade(name, from + (to - from) * t);
       this.stale = true;
     });
   }
@@ -352,12 +353,12 @@ export class Theatre implements Stage {
     this.pilot.bring(surroundings(plate, this.world.slotOf(chosen.layer, chosen.channel), chosen.row, chosen.column, this.pilot.camera));
   }
 
-  private hitAt(x: number, y: number): Hit | null {
-    return this.world === null ? null : pick(this.world.plates, this.pilot.camera.ray(x, y));
+  private hitAt(x: number, y: number, reach = 0): Hit | null {
+    return this.world === null ? null : pickNear(this.world.plates, this.pilot.camera, x, y, reach);
   }
 
   private markAt(x: number, y: number, reach = 0): { mark: Mark; plate: Plate } | null {
-    const hit = this.world === null ? null : pickNear(this.world.plates, this.pilot.camera, x, y, reach);
+    const hit = this.hitAt(x, y, reach);
     if (hit?.cell == null || this.world === null || hit.plate.name === PICTURE) return null;
     const { slot, row, column } = hit.cell;
     return { mark: { layer: hit.plate.name, channel: hit.plate.folded ? 0 : this.world.channelAt(hit.plate.name, slot), row, column }, plate: hit.plate };
@@ -379,7 +380,7 @@ export class Theatre implements Stage {
     if (world === null) return;
     const { camera, whole } = this.pilot;
     const steered = this.clock.moves("hand") || this.clock.moves("camera");
-    this.surface.draw(camera, steered, this.clock.lastFrame);
+    this.surface.draw(camera, steered || this.live.on, Math.max(this.clock.lastFrame, this.live.on ? this.clock.waited : 0));
     this.ink(world, camera, !(steered || this.clock.moves("frame") || this.clock.moves("arrange")));
     const { hovered, chosen, sought, pointed } = this.marks;
     if (this.surface.started && (!moving || this.clock.frames % 4 === 0)) this.map.draw(world.plates, camera, whole, hovered?.layer ?? pointed ?? chosen?.layer ?? sought ?? undefined);
