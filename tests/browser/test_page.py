@@ -52,7 +52,11 @@ def test_it_opens_alive(visit: Open, api: httpx.Client) -> None:
 def test_it_is_alive_before_the_browser_s_graphics_have_started(visit: Open, api: httpx.Client) -> None:
     seen = visit()
     held: list[Route] = []
-    seen.page.route("**/warm.js", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    seen.page.route("**/warm.js", hold)
     seen.page.goto("about:blank")
     seen.page.goto(seen.url)
     seen.page.wait_for_selector("#scene[data-graphics='starting']")

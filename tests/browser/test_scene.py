@@ -1,5 +1,6 @@
 """The scene as a reader walks through it: units by their place on the screen, the API's numbers, camera and link."""
 
+import itertools
 import json
 import math
 import re
@@ -79,7 +80,7 @@ def test_every_layer_of_a_deep_network_is_reached_by_name(
     assert len(written) > (12 if size == WIDE else 5)
     if size == WIDE:  # thinned evenly: no long stretch without a name
         places = sorted(names.index(name) for name in written)
-        assert max(after - before for before, after in zip(places, places[1:], strict=False)) < len(names) / 4
+        assert max(after - before for before, after in itertools.pairwise(places)) < len(names) / 4
     if size == NARROW:
         seen.page.get_by_role("button", name="Layers", exact=True).click()
     left_out = next(name for name in names[5:] if name not in written)
@@ -197,7 +198,8 @@ def test_a_link_holds_what_is_folded_and_hidden(visit: Open, api: httpx.Client) 
     press(first, names[1], ".fold-one")
     press(first, names[4], ".fold-one")
     press(first, names[6], ".hide-one")
-    expect(first.page.locator("#scene")).to_have_attribute("data-draw-calls", str(len(names) + 1))  # picture and ground
+    drawn = len(names) - 1 + 2  # one layer is hidden; the picture and the ground stand before them
+    expect(first.page.locator("#scene")).to_have_attribute("data-draw-calls", str(drawn))
     first.page.wait_for_function("() => location.hash.includes('hidden=')")
     second = visit(first.page.url.split("/")[-1])
     for layer, what in ((names[1], ".fold-one"), (names[4], ".fold-one"), (names[6], ".hide-one")):
@@ -205,9 +207,7 @@ def test_a_link_holds_what_is_folded_and_hidden(visit: Open, api: httpx.Client) 
         expect(row.locator(what)).to_have_attribute("aria-pressed", "true")
     assert second.page.locator("#shelf [aria-pressed='true']").count() == 3
     for layer in names:
-        here, there = (
-            one.page.evaluate("layer => convscope.centreOf(layer)", layer) for one in (first, second)
-        )
+        here, there = (one.page.evaluate("layer => convscope.centreOf(layer)", layer) for one in (first, second))
         if layer == names[6]:
             assert here is None and there is None
         else:
