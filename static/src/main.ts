@@ -22,8 +22,8 @@ function listenForKeys(page: Page, help: Help): void {
     else if (event.key === "s") page.nextScale();
     else if (event.key === "t") toggleTheme();
     else if (page.guide.key(event.key)) return;
-    else if (event.key === "v") page.toggleFlat();
-    else if (event.key === "l") page.toggleList();
+    else if (event.key === "v") page.toggle("flat");
+    else if (event.key === "l") page.toggle("list");
     else if (/^[1-9]$/.test(event.key)) page.chooseAt(Number(event.key) - 1);
     else if (event.key === "/") {
       event.preventDefault();

@@ -19,6 +19,7 @@ import { Settled } from "./input/settled";
 import type { Stage } from "./scene/stage";
 import { currentTheme } from "./theme";
 import { canRun } from "./data/weights";
+import { Arithmetic } from "./views/arithmetic";
 import { InputPanel } from "./views/input";
 import { Inspector } from "./views/inspector";
 import { LayerList } from "./views/layers";
@@ -36,6 +37,7 @@ export class Page {
   private readonly picker: Picker;
   private readonly input: InputPanel;
   private readonly predictions: Predictions;
+  private readonly arithmetic: Arithmetic;
   private readonly layers: LayerList;
   private readonly inspector: Inspector;
   readonly guide: Guide;
@@ -74,7 +76,8 @@ export class Page {
     this.inspector = new Inspector(byId("inspector"), api, tensors, { select, close: () => { this.close(); }, view: (view) => { this.guide.view(view); } });
     this.looks = new Looks(this.place.gamma, (scale, strongestFirst) => { this.setLook(scale, strongestFirst); });
     byId("networks").append(this.picker.networks);
-    byId("side").append(this.input.element, this.predictions.element, this.picker.weights);
+    this.arithmetic = new Arithmetic(api, this.place, () => { if (this.current !== null && "picture" in this.current) this.start(this.current); });
+    byId("side").append(this.input.element, this.predictions.element, this.picker.weights, this.arithmetic.element);
     byId("strip").append(this.looks.element);
     this.scene = new SceneView(api, this.look, {
       select,
@@ -126,8 +129,8 @@ export class Page {
   }
 
   setView(view: View): void {
-    this.place.view = view;
     if (view === "scene") delete this.place.view;
+    else this.place.view = view;
     this.scene.setView(view);
     this.writeLink();
     if (view === "list") this.refine();
@@ -161,12 +164,8 @@ export class Page {
   /** Where the middle of a layer is seen on the screen. */
   readonly centreOf = (layer: string): { x: number; y: number } | null => this.scene.theatre?.centreOf(layer) ?? null;
 
-  toggleFlat(): void {
-    if (this.stage !== null) this.setView(this.place.view === "flat" ? "scene" : "flat");
-  }
-
-  toggleList(): void {
-    if (this.stage !== null) this.setView(this.place.view === "list" ? "scene" : "list");
+  toggle(view: "flat" | "list"): void {
+    if (this.stage !== null) this.setView(this.place.view === view ? "scene" : view);
   }
 
   close(): void {
@@ -199,6 +198,7 @@ export class Page {
       this.loader.forget();
       this.setRun(null);
       this.picker.show(model, weights);
+      this.arithmetic.fit(weights);
       this.input.fit(model.input.channels);
       this.layers.setLook(this.look);
       await this.layers.show(model);
@@ -212,11 +212,8 @@ export class Page {
       this.scene.arrange(this.place.folded ?? [], this.place.hidden ?? []);
       this.predictions.show(model, weights, null);
       say(null);
-      if (!canRun(weights)) {
-        this.writeLink(); // a structure, or not fetched yet: there is nothing to run
-        return;
-      }
-      await this.begin(model);
+      if (canRun(weights)) await this.begin(model);
+      else this.writeLink(); // a structure, or not fetched yet: there is nothing to run
     } catch (error) {
       say(error);
     }
@@ -285,10 +282,11 @@ export class Page {
     if (model === null || weights === null) return;
     document.body.dataset["busy"] = "true";
     try {
-      const run = "run" in input ? await this.api.run(input.run) : await this.api.createRun(model.id, weights.id, await input.picture());
+      const run = "run" in input ? await this.api.run(input.run) : await this.api.createRun(model.id, weights.id, await input.picture(), this.arithmetic.precision);
       if (model !== this.model) return; // the reader has gone on to another network
       if (this.current === input && "accepted" in input) input.accepted();
       this.accepted = input;
+      this.arithmetic.compare(model, weights, input);
       this.setRun(run, isBlank(input));
       const picture = model.input.channels === 1 ? Promise.resolve() : this.scene.setPicture(this.api.inputUrl(run.id));
       await Promise.all([this.loader.load(run, this.scene.theatre?.inView() ?? model.layers), picture]);

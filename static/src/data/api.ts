@@ -1,6 +1,6 @@
 /** The API client: typed answers, bytes as they come, and errors as sentences. */
 
-import type { Explanation, Model, ModelDetail, Pull, Run, Tour } from "./wire";
+import type { Answer, Explanation, Model, ModelDetail, Pull, Run, Tour } from "./wire";
 
 /** A problem document (RFC 9457), or a server that did not answer (`status` 0). */
 export class Problem extends Error {
@@ -66,9 +66,19 @@ export class Api {
   }
 
   /** Runs an image through a network; the same image gives the same run. */
-  createRun(model: string, weights: string, image: Blob): Promise<Run> {
-    const query = `weights=${segment(weights)}&top=5`;
+  createRun(model: string, weights: string, image: Blob, precision = "fp32"): Promise<Run> {
+    const query = `weights=${segment(weights)}&precision=${segment(precision)}&top=5`;
     return this.json(`/models/${segment(model)}/runs?${query}`, {
+      method: "POST",
+      body: image,
+      headers: { "Content-Type": mediaTypeOf(image) },
+    });
+  }
+
+  /** What a network takes an image for, nothing kept. */
+  predict(model: string, weights: string, precision: string, image: Blob): Promise<Answer> {
+    const query = `weights=${segment(weights)}&precision=${segment(precision)}&top=1`;
+    return this.json(`/models/${segment(model)}/predictions?${query}`, {
       method: "POST",
       body: image,
       headers: { "Content-Type": mediaTypeOf(image) },

@@ -5,6 +5,7 @@ import type { Pose } from "../scene/stage";
 export interface Place {
   model?: string;
   weights?: string;
+  precision?: string; // its arithmetic, where it is not the usual one
   sample?: string; // a sample of this page, by name
   run?: string; // a run on the server, for drawings and uploads, as long as it is kept
   layer?: string;
@@ -22,7 +23,7 @@ export interface Place {
   camera?: string; // the pose, as `writePose` has it; none for the whole network
 }
 
-const NAMES = ["model", "weights", "sample", "run", "layer", "scale", "view", "gamma", "panel", "tour", "with", "withSample", "withRun"] as const;
+const NAMES = ["model", "weights", "precision", "sample", "run", "layer", "scale", "view", "gamma", "panel", "tour", "with", "withSample", "withRun"] as const;
 
 /** Lists of layers; a name may hold any character. */
 const LISTS = ["folded", "hidden"] as const;

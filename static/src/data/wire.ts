@@ -16,6 +16,7 @@ export interface WeightsInfo {
   pullable: boolean;
   bytes: number;
   accuracy: Accuracy | null;
+  precisions: string[]; // what `precision` may be, "fp32" first
 }
 
 export interface Model {
@@ -64,6 +65,13 @@ export interface Prediction {
   index: number;
   label: string;
   probability: number;
+}
+
+/** A prediction alone, nothing kept. */
+export interface Answer {
+  precision: string;
+  predictions: Prediction[];
+  elapsed_ms: Record<string, number>;
 }
 
 export interface Run {
