@@ -3,7 +3,6 @@
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from app.clock import steady_time
 from app.errors import InvalidValue, RunsUnavailable
 from app.stores import Elapsed, Record
 
@@ -32,7 +32,7 @@ class RedisRecords:
         self,
         url: str,
         ttl: float,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = steady_time,
         forget: Callable[[str], None] = lambda run: None,
     ) -> None:
         """`forget` is told the runs that this replica has seen and that are gone.

@@ -175,11 +175,12 @@ class Service:
 
     def problems(self) -> list[str]:
         """What does not work though the service does, for /readyz."""
+        found = [error.detail for error in self.catalog.flaws]
         try:
             self.runs.records.check()
         except RunsUnavailable as error:
-            return [error.detail]
-        return []
+            found.append(error.detail)
+        return found
 
     async def look(self, work: Callable[[], T]) -> T:
         """Something short, off the event loop."""

@@ -5,6 +5,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.places import default_cache
+
 MIB = 1024 * 1024
 
 
@@ -19,7 +21,7 @@ class Settings(BaseSettings):
     ssl_certfile: Path | None = Field(None, description="Certificate (PEM), to serve HTTPS without a proxy.")
     ssl_keyfile: Path | None = Field(None, description="The certificate's private key (PEM).")
     cache_dir: Path = Field(
-        Path.home() / ".cache" / "convscope",
+        default_cache(),
         description="Folder for unpacked weights; made when missing, safe to delete.",
     )
     pull_urls: str = Field(
