@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 page_sources := $(shell find static \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: help serve test check format page bench clean
+.PHONY: help serve test check format lock page bench clean
 .DELETE_ON_ERROR:
 
 help: ## list the commands
@@ -49,6 +49,11 @@ format: $(VENV)/.development ## let ruff format and mend
 bench: $(VENV)/.development static/dist/.built ## service and page against one plain forward (NETWORK=vgg16: one)
 	@$(BIN)/python -m benchmarks.speed $(if $(NETWORK),--network $(NETWORK))
 	@$(BIN)/python -m benchmarks.page
+
+lock: ## lock what the image installs, with hashes, in deploy/requirements*.txt (minutes)
+	@$(MAKE) --no-print-directory $(BIN)/python
+	@$(PIP) install 'pip-tools>=7.5'
+	@$(BIN)/python deploy/lock.py
 
 page: static/dist/.built ## build the page into static/dist
 

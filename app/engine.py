@@ -1,8 +1,10 @@
 """Sessions: an input tensor in, every layer's activation out. onnxruntime does the arithmetic."""
 
 import math
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,9 @@ NVIDIA_DEVICE = Path("/dev/nvidiactl")
 def choose_providers(wanted: str) -> list[str]:
     """onnxruntime's execution providers for the setting `auto`, `cpu` or `cuda`, best first."""
     if wanted == "cuda" or (wanted == "auto" and NVIDIA_DEVICE.exists() and CUDA in ort.get_available_providers()):
+        if CUDA in ort.get_available_providers():
+            with redirect_stdout(sys.stderr):  # where it prints what it does not find
+                ort.preload_dlls()  # CUDA and cuDNN out of their Python packages, where the system has none
         return [CUDA, CPU]
     return [CPU]
 
@@ -71,8 +76,9 @@ class Engine:
         self.provider: str = self.session.get_providers()[0]
         if provider == "cuda" and self.provider != CUDA:
             raise NetworkUnusable(
-                f"The CUDA provider was asked for but {self.provider} came up. Install a CUDA 12 driver and cuDNN, "
-                "or set CONVSCOPE_PROVIDER=cpu.",
+                f"The CUDA provider was asked for but {self.provider} came up. Install the NVIDIA driver, and CUDA "
+                f"{getattr(ort, 'cuda_version', '')} and cuDNN (pip install 'onnxruntime-gpu[cuda,cudnn]'), or set "
+                "CONVSCOPE_PROVIDER=cpu.",
                 provider,
             )
 

@@ -46,7 +46,7 @@ class RedisRecords:
             from redis.retry import Retry  # noqa: PLC0415
         except ImportError as error:
             raise InvalidValue(
-                "CONVSCOPE_RUNS names Redis, and the package for it is missing: pip install 'convscope[cluster]'.",
+                "CONVSCOPE_RUNS names Redis, and the package for it is missing: pip install 'convscope[redis]'.",
                 url,
             ) from error
         self.ttl, self.clock, self.forget = ttl, clock, forget
