@@ -65,7 +65,7 @@ release: $(VENV)/.development static/dist/.built ## sdist, wheel, image and thei
 	@echo '==> bills of materials (CycloneDX)'
 	@$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
 		--output-file build/release/python.cdx.json deploy/requirements.txt
-	@$(NPM) sbom --package-lock-only --omit=dev --sbom-format cyclonedx >build/release/page.cdx.json
+	@$(NPM) sbom --package-lock-only --sbom-format cyclonedx >build/release/page.cdx.json
 	@tool=; for one in docker podman buildah; do $$one info >/dev/null 2>&1 && { tool=$$one; break; }; done; \
 	[ -n "$$tool" ] || { echo '==> neither docker, podman nor buildah works here: no image is built' >&2; exit 1; }; \
 	echo "==> image, with $$tool"; version=$$($(BIN)/python -c 'from app.version import VERSION; print(VERSION)'); \

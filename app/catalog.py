@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
+from app.engine import OpenSession
 from app.errors import ConvscopeError, ModelNotFound, NetworkUnusable, TourNotFound, WeightsNotFound
 from app.graph import read_graph
 from app.manifest import (
@@ -34,7 +35,8 @@ log = logging.getLogger(__name__)
 class Catalog:
     """Networks by id and weights; refuses duplicates."""
 
-    def __init__(self) -> None:
+    def __init__(self, open_session: OpenSession | None = None) -> None:
+        self.open_session = open_session
         self.manifests: list[Manifest] = []
         self.folders: tuple[Path, ...] = ()  # of what comes with the package
         self.damaged: list[ConvscopeError] = []  # bundled networks that are left out
@@ -48,15 +50,21 @@ class Catalog:
         self.ready = False
 
     @classmethod
-    def open(cls, settings: Settings, bundled: Path = BUNDLED, pullable: Path = PULLABLE) -> "Catalog":
-        """Read every manifest; no numbers are touched yet.
+    def open(
+        cls,
+        settings: Settings,
+        bundled: Path = BUNDLED,
+        pullable: Path = PULLABLE,
+        open_session: OpenSession | None = None,
+    ) -> "Catalog":
+        """Read every manifest; no numbers are touched yet. `open_session` opens sessions elsewhere than here.
 
         A network that comes with the package and is damaged is left out, and `damaged` says why.
 
         Raises:
             NetworkUnusable: the operator's ONNX file or manifest cannot be served, with the reason.
         """
-        catalog = cls()
+        catalog = cls(open_session)
         catalog.folders = (bundled, pullable)
         further = {manifest.id: (manifest, paths) for manifest, paths in read_folders(pullable, catalog.flaws)}
         for manifest, paths in read_folders(bundled, catalog.damaged):
@@ -103,6 +111,7 @@ class Catalog:
                 settings.cache_dir,
                 threads=settings.threads,
                 provider=settings.provider,
+                open_session=self.open_session,
             )
             for weights in manifest.weights
         }

@@ -3,11 +3,11 @@
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,19 @@ def choose_providers(wanted: str) -> list[str]:
     return [CPU]
 
 
+class Session(Protocol):
+    """What computes: onnxruntime's session here, or one on another machine."""
+
+    def run(self, names: list[str], feeds: dict[str, Array]) -> list[npt.NDArray[Any]]:
+        """Those tensors of the graph, for this input by name."""
+
+    def get_providers(self) -> list[str]:
+        """Execution providers, the one in use first."""
+
+
+OpenSession = Callable[[str, str], Session | None]  # of a network and its weights; None where it is opened here
+
+
 class Engine:
     """One loaded network.
 
@@ -46,33 +59,22 @@ class Engine:
     """
 
     def __init__(
-        self, model: onnx.ModelProto, folder: Path | None, graph: Graph, threads: int = 0, provider: str = "auto"
+        self,
+        model: onnx.ModelProto,
+        folder: Path | None,
+        graph: Graph,
+        threads: int = 0,
+        provider: str = "auto",
+        session: Session | None = None,
     ) -> None:
-        """Load `model`, whose external data (if any) lies in `folder`.
+        """Load `model`, whose external data (if any) lies in `folder`; nothing is loaded where there is a `session`.
 
         Raises:
             NetworkUnusable: onnxruntime refuses the graph (unknown operator, broken shapes, damaged data), or the
                 provider that was asked for cannot be had.
         """
         self.graph = graph
-        options = ort.SessionOptions()
-        options.log_severity_level = 4  # failures come back as exceptions; the log would only repeat them
-        options.intra_op_num_threads = threads or available_cores()
-        if folder is not None:
-            options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
-        providers = choose_providers(provider)
-        try:
-            self.session = ort.InferenceSession(
-                _with_outputs(model, (layer.tensor for layer in graph.layers)).SerializeToString(),
-                options,
-                providers=providers,
-            )
-        except Exception as error:  # onnxruntime raises a dozen unrelated types here
-            raise NetworkUnusable(
-                f"onnxruntime cannot load the network: {str(error).strip().splitlines()[0]}. Check it with "
-                "onnx.checker, or export it with the operators of a standard opset.",
-                graph.input_name,
-            ) from error
+        self.session: Session = session or self._load(model, folder, threads, provider)
         self.provider: str = self.session.get_providers()[0]
         if provider == "cuda" and self.provider != CUDA:
             raise NetworkUnusable(
@@ -81,6 +83,27 @@ class Engine:
                 "CONVSCOPE_PROVIDER=cpu.",
                 provider,
             )
+
+    def _load(self, model: onnx.ModelProto, folder: Path | None, threads: int, provider: str) -> Session:
+        options = ort.SessionOptions()
+        options.log_severity_level = 4  # failures come back as exceptions; the log would only repeat them
+        options.intra_op_num_threads = threads or available_cores()
+        if folder is not None:
+            options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
+        providers = choose_providers(provider)
+        try:
+            session: Session = ort.InferenceSession(
+                _with_outputs(model, (layer.tensor for layer in self.graph.layers)).SerializeToString(),
+                options,
+                providers=providers,
+            )
+        except Exception as error:  # onnxruntime raises a dozen unrelated types here
+            raise NetworkUnusable(
+                f"onnxruntime cannot load the network: {str(error).strip().splitlines()[0]}. Check it with "
+                "onnx.checker, or export it with the operators of a standard opset.",
+                self.graph.input_name,
+            ) from error
+        return session
 
     def run(self, tensor: Array) -> dict[str, Array]:
         """All activations of one input.

@@ -19,7 +19,7 @@ import onnx
 import onnxruntime
 
 from app.crops import Crops
-from app.engine import Engine, class_probabilities
+from app.engine import Engine, OpenSession, class_probabilities
 from app.errors import ImageUndecodable, InvalidValue, NetworkUnusable, NotSupported, WeightsNotReady
 from app.explain import Explainer, Explanation
 from app.graph import Graph, Layer, count_nonzero, read_graph
@@ -65,7 +65,8 @@ class Run:
 class Network:
     """An ONNX file and its manifest entry. The session is loaded when first used, once.
 
-    `path` is the graph beside the manifest, `pulled` the fetched file of pulled weights, None while it is not here.
+    `path` is the graph beside the manifest, `pulled` the fetched file of pulled weights, None while it is not here;
+    `open_session` opens the session elsewhere.
     """
 
     def __init__(
@@ -78,7 +79,9 @@ class Network:
         threads: int = 0,
         provider: str = "auto",
         pulled: Path | None = None,
+        open_session: OpenSession | None = None,
     ) -> None:
+        self.open_session = open_session
         self.manifest, self.weights, self.cache_dir = manifest, weights, cache_dir
         self.known, self.pulled, self.path = path, pulled, pulled or path
         self.threads, self.provider = threads, provider
@@ -121,6 +124,7 @@ class Network:
             threads=self.threads,
             provider=self.provider,
             pulled=pulled,
+            open_session=self.open_session,
         )
 
     @cached_property
@@ -193,7 +197,8 @@ class Network:
             with self._loading:
                 if self._engine is None:
                     self.require_numbers()
-                    self._engine = Engine(self.model, self._folder, self.graph, self.threads, self.provider)
+                    session = self.open_session(self.id, self.weights_id) if self.open_session else None
+                    self._engine = Engine(self.model, self._folder, self.graph, self.threads, self.provider, session)
         return self._engine
 
     @property

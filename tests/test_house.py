@@ -26,7 +26,7 @@ ROOMS = {
     "service stores tensor_protocol visitors workers",
     "routes": "routes routes.answers routes.bodies routes.ensembles routes.inference routes.layers routes.models "
     "routes.operations routes.pages routes.predictions routes.pulls routes.runs routes.saliency",
-    "doors": "main verbs housekeeping cli",
+    "doors": "main verbs housekeeping cli cluster",
 }
 ROOM_OF = {f"app.{module}": room for room, modules in ROOMS.items() for module in modules.split()} | {"app": "doors"}
 
