@@ -27,8 +27,8 @@ READABLE = "JPEG, PNG, GIF, WebP, BMP, TIFF and AVIF"
 
 STRIP_PIXELS = 1 << 20  # converted at once
 
-# Decoders that hold the whole picture several times over (two canvases, or the planes, and Pillow's copies: measured 16
-# and 19 bytes a pixel) have limits of their own, so that no upload takes more than 600 MB.
+# Decoders that hold the whole picture several times over (two canvases, or the planes, and Pillow's copies: 16 and 19
+# bytes a pixel, as measured) have limits of their own, so that no upload takes more than 600 MB.
 MOST_PIXELS = {"WEBP": 28_000_000, "AVIF": 24_000_000}
 
 # Pictures above this are decoded one at a time: what all uploads take together is that of one, and the results.

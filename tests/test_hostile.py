@@ -76,7 +76,7 @@ def alone(cache_dir: Path, catalog: Catalog) -> Iterator[Process]:
 
 
 def test_mutated_images(alone: Process, request: pytest.FixtureRequest) -> None:
-    count = 20_000 if request.config.getoption("--long") else 1_000
+    count = int(request.config.getoption("--cases"))
     rng, images = np.random.default_rng(0), corpus()
     resting, statuses, slowest = alone.memory("VmRSS"), Counter[int](), 0.0
     for case in range(count):
