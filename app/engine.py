@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime as ort
+from opentelemetry import trace
 
 from app.cores import available_cores
 from app.errors import NetworkUnusable
@@ -21,6 +22,8 @@ from app.observed import note_session
 from app.wanted import check_wanted
 
 Array = npt.NDArray[np.float32]
+
+TRACER = trace.get_tracer("convscope")  # does nothing where no OpenTelemetry is set up
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 BATCH_BYTES, BATCH = 128 * 1024 * 1024, 32  # the most that one forward pass may hold: activations, and images
@@ -199,7 +202,9 @@ class Engine:
         if self.graph.input_layout == "NHWC":
             batch = np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
         begun = time.perf_counter()
-        outputs: list[npt.NDArray[Any]] = self.session.run(names, {self.graph.input_name: batch})
+        with TRACER.start_as_current_span("session") as span:
+            span.set_attributes({"convscope.inputs": len(batch), "convscope.outputs": len(names)})
+            outputs = self.session.run(names, {self.graph.input_name: batch})
         note_session(len(batch), time.perf_counter() - begun)
         return outputs
 

@@ -60,6 +60,7 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        telemetry={"auto_configure": True, "logs": False},  # by OpenTelemetry's own variables, where there are any
         dependencies=[Depends(problems.refuse_repeated)],
     )
     app.state.service = service
