@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["open_network"]
 
 
-def open_network(model: str, weights: str | None = None) -> "Network":
-    """A network ready to run, by its id, with its default weights or the named ones.
+def open_network(model: str, weights: str | None = None, precision: str = "fp32") -> "Network":
+    """A network ready to run, by its id, with its default weights or the named ones, on fp32 or int8.
 
     Settings come from the environment (`CONVSCOPE_CACHE_DIR` and the others), as for the service.
 
     Raises:
         ModelNotFound, WeightsNotFound: naming what there is.
+        NotSupported: int8, of weights whose ranges nobody has calibrated.
         WeightsUnwritable: the weights cannot be unpacked into the cache folder.
 
     Weights that are fetched on demand are not fetched here: using them before `convscope pull` raises
@@ -32,6 +33,6 @@ def open_network(model: str, weights: str | None = None) -> "Network":
     from app.catalog import Catalog  # noqa: PLC0415
     from app.settings import Settings  # noqa: PLC0415
 
-    network = Catalog.open(Settings()).network(model, weights)
+    network = Catalog.open(Settings()).network(model, weights, precision)
     network.prepare()
     return network

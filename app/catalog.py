@@ -11,6 +11,7 @@ from threading import Lock
 from app.engine import OpenSession
 from app.errors import ConvscopeError, ModelNotFound, NetworkUnusable, TourNotFound, WeightsNotFound
 from app.graph import read_graph
+from app.int8 import Int8Network
 from app.manifest import (
     DigitPreprocessing,
     Inline,
@@ -47,6 +48,7 @@ class Catalog:
         self._tours: dict[str, Tour] = {}
         self._done = 0  # bytes of weight files made or verified
         self._lock = Lock()
+        self._int8: dict[tuple[str, str], Int8Network] = {}
         self.ready = False
 
     @classmethod
@@ -132,11 +134,12 @@ class Catalog:
         check_external(network.model, path)
         _ = network.labels, network.engine
 
-    def network(self, model: str, weights: str | None = None) -> Network:
-        """The network `model` with `weights` (its default ones when None).
+    def network(self, model: str, weights: str | None = None, precision: str = "fp32") -> Network:
+        """The network `model` with `weights` (its default ones when None), on 32-bit floats or 8-bit integers.
 
         Raises:
             ModelNotFound, WeightsNotFound: naming what there is.
+            NotSupported: int8, of a network that nobody has calibrated.
         """
         if model not in self._networks:
             listed = ", ".join(manifest.id for manifest in self.models)
@@ -145,7 +148,17 @@ class Catalog:
         chosen = weights if weights is not None else next(iter(sets.values())).manifest.default_weights
         if chosen not in sets:
             raise WeightsNotFound(f"{model} has no weights '{chosen}'. It has: {', '.join(sets)}.", chosen)
-        return self._current(sets[chosen])
+        network = self._current(sets[chosen])
+        return network if precision == "fp32" else self._on_8_bits(network)
+
+    def _on_8_bits(self, network: Network) -> Network:
+        """The 8-bit form of a network, the same one each time."""
+        key = (network.id, network.weights_id)
+        with self._lock:
+            known = self._int8.get(key)
+            if known is None or known.whole is not network:  # its file was pulled anew, or has gone
+                known = self._int8[key] = Int8Network(network)
+            return known
 
     @property
     def models(self) -> list[Manifest]:

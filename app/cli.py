@@ -106,6 +106,9 @@ def add_images(parser: argparse.ArgumentParser, count: int | str) -> None:
     parser.add_argument("images", type=Path, nargs=count, metavar="IMAGE", help=what)
     parser.add_argument("--model", metavar="ID", help="the network (default: the one of --onnx)")
     parser.add_argument("--weights", metavar="ID", help="its weights (default: the manifest's choice)")
+    parser.add_argument(
+        "--precision", choices=["fp32", "int8"], default="fp32", help="its arithmetic (default: %(default)s)"
+    )
 
 
 def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:

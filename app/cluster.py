@@ -23,7 +23,7 @@ from ray.serve.handle import DeploymentHandle, DeploymentResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.catalog import Catalog
-from app.engine import Array, Session
+from app.engine import Array, Engine, Session
 from app.errors import InvalidValue, Overloaded
 from app.main import create_app
 from app.settings import Settings
@@ -172,12 +172,12 @@ class NetworkReplica:
         self.model, self.catalog = model, Catalog.open(settings)
         for weights in self.catalog.network(model).manifest.weights:
             self.catalog.network(model, weights.id).prepare()
-        self._session(None)
+        self._engine(None)
         self._computing = ThreadPoolExecutor(1, thread_name_prefix=model)  # a pass at a time takes every core it has
 
     async def providers(self, weights: str) -> list[str]:
         """Execution providers of the session."""
-        return await self._compute(lambda: self._session(weights).get_providers())
+        return await self._compute(partial(self._providers, weights))
 
     async def run(self, weights: str, names: list[str], feeds: Feeds) -> list[npt.NDArray[Any]]:
         """Those tensors of the graph.
@@ -188,7 +188,7 @@ class NetworkReplica:
         graph = self.catalog.network(self.model, weights).graph
         if names == [graph.output.tensor] and graph.batch is None:
             return await self.together((weights, names, feeds))
-        return await self._compute(lambda: self._session(weights).run(names, feeds))
+        return await self._compute(lambda: self._engine(weights).session.run(names, feeds))
 
     @serve.batch(max_batch_size=BATCH, batch_wait_timeout_s=0)  # what waits already, and nobody waits for more
     async def together(self, asked: list[tuple[str, list[str], Feeds]]) -> list[list[npt.NDArray[Any]]]:
@@ -204,19 +204,22 @@ class NetworkReplica:
         """Inputs (B, ...) joined into one, and the output (sum of B, ...) taken apart again."""
         name = self.catalog.network(self.model, weights).graph.input_name
         inputs = [feeds[name] for _, _, feeds in asked]
-        (output,) = self._session(weights).run(asked[0][1], {name: np.concatenate(inputs)})
+        (output,) = self._engine(weights).classifier.run(asked[0][1], {name: np.concatenate(inputs)})
         ends = np.cumsum([len(one) for one in inputs])[:-1]
         return [[part] for part in np.split(output, ends)]
 
     async def _compute(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._computing, work)
 
-    def _session(self, weights: str | None) -> Session:
-        return self.catalog.network(self.model, weights).engine.session
+    def _providers(self, weights: str | None) -> list[str]:
+        return self._engine(weights).session.get_providers()
+
+    def _engine(self, weights: str | None) -> Engine:
+        return self.catalog.network(self.model, weights).engine
 
     async def check_health(self) -> None:
         """Serve replaces the replica when this raises or hangs: the session must answer."""
-        await self._compute(lambda: self._session(None).get_providers())
+        await self._compute(partial(self._providers, None))
 
 
 @serve.ingress()

@@ -5,6 +5,8 @@ centre of mass is put in the middle of the field. Beyond that, a stroke much thi
 or scaling would leave a shadow of it.
 """
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -49,7 +51,7 @@ def find_ink(grey: Array) -> Array:
     difference = grey - paper
     # The side on which more stands out is the ink's, whatever is the lighter.
     sign = 1.0 if difference.max() > -difference.min() else -1.0
-    border = border_mask(grey.shape)
+    border, _ = border_terms(grey.shape)
     grain = 3 * float(np.median(np.abs(difference[border])))  # about two standard deviations of the paper's noise
     ink = np.maximum(sign * difference - grain, 0)
     if sign < 0:  # dark ink takes away a share of the light, and there is less to take in a shadow
@@ -67,17 +69,26 @@ def paper_levels(grey: Array) -> Array:
 
     Pixels of the border that differ much from its median (a stroke that runs out of the picture) are left out.
     """
-    rows, columns = np.nonzero(border_mask(grey.shape))
-    levels = grey[rows, columns]
+    border, terms = border_terms(grey.shape)
+    levels = grey[border]
     middle = np.median(levels)
     deviation = np.abs(levels - middle)
     near = deviation <= max(4.0, 3 * float(np.median(deviation)))
-    terms = np.stack([np.ones_like(levels), rows / grey.shape[0], columns / grey.shape[1]], axis=1)[near]
-    plane, *_ = np.linalg.lstsq(terms.astype(np.float64), levels[near].astype(np.float64), rcond=None)
+    terms = terms[near]
+    # least squares by the normal equations, of which there are three; a picture of one row leaves some undetermined
+    plane, *_ = np.linalg.lstsq(terms.T @ terms, terms.T @ levels[near].astype(np.float64), rcond=1e-9)
     down = np.arange(grey.shape[0])[:, None] / grey.shape[0]
     across = np.arange(grey.shape[1])[None, :] / grey.shape[1]
     paper: Array = (plane[0] + plane[1] * down + plane[2] * across).astype(np.float32)
     return np.clip(paper, levels.min(), levels.max())
+
+
+@lru_cache(maxsize=8)  # pictures of one camera, or of one drawing pad, have one shape
+def border_terms(shape: tuple[int, int]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """The border of a picture (H, W), and a row (1, y / H, x / W) for each of its pixels, (pixels, 3)."""
+    mask = border_mask(shape)
+    rows, columns = np.nonzero(mask)
+    return mask, np.stack([np.ones(len(rows)), rows / shape[0], columns / shape[1]], axis=1)
 
 
 def border_mask(shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:

@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,14 +32,14 @@ from app.operations import (
     Subsampling,
 )
 from app.parameters import Parameters
-from app.sources import Array, Source, as_maps, corner, existing_patch, padded_patch, patches, single
+from app.sources import Array, Patches, Source, as_maps, corner, existing_patch, padded_patch, single
 
 
 @dataclass
 class Reasons:
     """What an operation says of one unit. `sum` is before the activation."""
 
-    sources: list[Source]
+    sources: Sequence[Source]
     expression: str
     bias: float | None = None
     sum: float | None = None
@@ -61,7 +61,7 @@ class Explanation:
     unit: list[int]
     value: float
     receptive_field: dict[str, int]  # top, left, height, width; may reach outside the input
-    sources: list[Source]
+    sources: Sequence[Source]
     bias: float | None
     sum: float | None
     activation: str | None
@@ -219,7 +219,7 @@ class Explainer:
         bias = float(self.parameters.biases(unit.layer)[unit.channel])
         function, total = unit.layer.activation, products + bias
         return Reasons(
-            patches(name, channels, *place, values, weights),
+            Patches(name, channels, *place, values, weights),
             expression.weighted(products, values.size, bias, function, total, unit.value),
             bias=bias,
             sum=total,
@@ -246,8 +246,9 @@ class Explainer:
         name, maps = unit.inputs[0]
         code = np.ascontiguousarray(self.parameters.codes(operation)[unit.channel]).reshape(-1, 1, 1)
         squared = float(((maps.reshape(-1, 1, 1).astype(np.float64) - code) ** 2).sum())
-        sources = patches(name, range(len(maps)), 0, 0, maps, code)
-        return Reasons(sources, expression.distance(squared, code.size), sum=squared)
+        return Reasons(
+            Patches(name, range(len(maps)), 0, 0, maps, code), expression.distance(squared, code.size), sum=squared
+        )
 
     def _factor_and_shift(self, operation: Affine, unit: Unit) -> tuple[float, float]:
         """An arithmetic node as factor and shift of its one number."""
@@ -298,7 +299,7 @@ def _local_response_norm(norm: LocalResponseNorm, unit: Unit) -> Reasons:
     own = float(maps[unit.channel, unit.y, unit.x])
     constants = (norm.alpha, norm.beta, norm.size, norm.bias)
     return Reasons(
-        patches(name, range(low, high), unit.y, unit.x, values, None),
+        Patches(name, range(low, high), unit.y, unit.x, values, None),
         expression.normalised(own, squares, constants, unit.value),
         bias=norm.bias,
         sum=squares,
@@ -342,7 +343,7 @@ def _softmax(operation: Softmax, unit: Unit) -> Reasons:
     total = float(np.exp(logits.astype(np.float64) - highest).sum())
     place = (0, 0) if operation.everything else (unit.y, unit.x)
     return Reasons(
-        patches(name, range(len(logits)), *place, logits, None),
+        Patches(name, range(len(logits)), *place, logits, None),
         expression.share(float(own), total, highest, logits.size, unit.value),
     )
 

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from PIL import ExifTags
 from PIL import Image as Pillow
 
-from app.errors import ImageTooLarge, ImageUndecodable, MediaTypeUnsupported
+from app.errors import ImageTooLarge, ImageUndecodable, InvalidValue, MediaTypeUnsupported
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -49,29 +50,57 @@ Pillow.MAX_IMAGE_PIXELS = None
 METADATA = threading.Lock()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Image:
-    """A decoded picture.
+    """A decoded picture, upright.
 
-    `pixels` is uint8 (H, W, 3), RGB, upright; `sha256` is the digest of the bytes it was decoded from.
+    `content` is uint8 (H, W, 3) RGB, or Pillow's own picture (RGB or L) where that is how it was decoded: copying
+    it to an array and back would cost as much as shrinking it. `width` and `height` are the file's, after
+    orientation, though it may have been decoded at a smaller size. `sha256` is the digest of the file's bytes.
     """
 
-    pixels: Pixels
+    content: Pixels | Pillow.Image
     sha256: str
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, pixels: Pixels, sha256: str = "") -> "Image":
+        """The image of an array, uint8 (H, W, 3)."""
+        return cls(pixels, sha256, int(pixels.shape[1]), int(pixels.shape[0]))
 
     @property
-    def width(self) -> int:
-        """Pixels a row, after orientation."""
-        return int(self.pixels.shape[1])
+    def pixels(self) -> Pixels:
+        """uint8 (H, W, 3), RGB."""
+        if isinstance(self.content, np.ndarray):
+            return self.content
+        return np.asarray(self.content.convert("RGB"), dtype=np.uint8)
 
     @property
-    def height(self) -> int:
-        """Rows, after orientation."""
-        return int(self.pixels.shape[0])
+    def picture(self) -> Pillow.Image:
+        """As Pillow has it, RGB or L."""
+        return self.content if isinstance(self.content, Pillow.Image) else Pillow.fromarray(self.content)
 
 
-def decode(data: bytes, max_pixels: int) -> Image:
+Picture = Image | bytes | str | Path | Pixels  # whatever a notebook has at hand
+
+
+@dataclass(frozen=True)
+class Enough:
+    """As much of a picture as a network looks at: a longer side of `side` pixels, in grey."""
+
+    side: int
+
+
+def decode(data: bytes, max_pixels: int, enough: Enough | None = None, sha256: str | None = None) -> Image:
     """Decode an image of up to `max_pixels` pixels.
+
+    Args:
+        data: the file.
+        max_pixels: limit on its pixels.
+        enough: what is needed of it, when not all is: a JPEG's blocks can be decoded at a half, a quarter or an
+            eighth of their size, and its grey without its colours, which takes most of the time off.
+        sha256: the file's digest, where it is known already.
 
     Raises:
         ImageUndecodable: empty, truncated, or nothing that can be read as a picture.
@@ -107,16 +136,55 @@ def decode(data: bytes, max_pixels: int) -> Image:
                 limit=limit,
             )
         try:
+            if enough is not None:
+                longer = max(width, height)
+                least = (max(1, width * enough.side // longer), max(1, height * enough.side // longer))
+                picture.draft("L", least)  # does nothing to what is no JPEG
+            content: Pixels | Pillow.Image
             with LARGE if width * height > LARGE_PIXELS else nullcontext():
                 picture.load()
-                pixels = to_rgb(picture)
+                orientation = read_orientation(picture)
+                plain = picture.format in ("JPEG", "PNG") and picture.mode in ("RGB", "L")
+                if plain and orientation == 1 and not picture.has_transparency_data:
+                    content = picture
+                else:
+                    content = np.ascontiguousarray(orient(to_rgb(picture), orientation))
         except Exception as error:  # as above: truncated data surfaces as almost any exception
             raise ImageUndecodable(
                 f"The {picture.format} image of {width} x {height} pixels is truncated or damaged: {error}.",
                 len(data),
             ) from error
-        upright = orient(pixels, read_orientation(picture))
-    return Image(np.ascontiguousarray(upright), hashlib.sha256(data).hexdigest())
+        if orientation >= 5:
+            width, height = height, width
+    return Image(content, sha256 or hashlib.sha256(data).hexdigest(), width, height)
+
+
+def as_image(source: Picture, max_pixels: int = 50_000_000, enough: Enough | None = None) -> Image:
+    """A decoded image of whatever a notebook has at hand.
+
+    Raises:
+        ImageUndecodable, ImageTooLarge: as for an upload.
+        InvalidValue: an array that is no picture.
+    """
+    if isinstance(source, Image):
+        return source
+    if isinstance(source, bytes):
+        return decode(source, max_pixels, enough)
+    if isinstance(source, str | Path):
+        try:
+            return decode(Path(source).read_bytes(), max_pixels, enough)
+        except OSError as error:
+            raise ImageUndecodable(f"The image {source} cannot be read: {error.strerror}.", str(source)) from error
+    pixels = np.asarray(source)
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
+        raise InvalidValue(
+            f"An image array is uint8 of shape (H, W, 3) or (H, W), not {pixels.dtype} {pixels.shape}.",
+            list(pixels.shape),
+        )
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+    pixels = np.ascontiguousarray(pixels)
+    return Image.of(pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
 
 
 @contextmanager

@@ -10,6 +10,11 @@ from app.errors import NetworkUnusable
 from app.installation import differs
 
 
+def is_empty(value: dict[str, object]) -> bool:
+    """Whether a mapping is left out of the file because nothing is in it."""
+    return not value
+
+
 def is_none(value: object) -> bool:
     """Whether a field is left out of a manifest that is written."""
     return value is None
@@ -140,6 +145,14 @@ class Weights(Strict):
     accuracy: Accuracy | None = None
     accuracy_before_packing: Accuracy | None = Field(
         None, description="The same measurement on the float32 weights that a packed network was made from."
+    )
+    ranges: dict[str, tuple[float, float]] = Field(
+        default_factory=dict,
+        exclude_if=is_empty,
+        description="Tensor of the graph -> smallest and largest value that 8 bits hold; calibrated on images.",
+    )
+    accuracy_int8: Accuracy | None = Field(
+        None, exclude_if=is_none, description="The same measurement on 8 bits (`precision=int8`)."
     )
     unfamiliar_below: float | None = Field(
         None,

@@ -5,7 +5,7 @@ A layer's activation is float32 (C, H, W); a vector (N,) is drawn as N maps of 1
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,6 +25,8 @@ Scale = Literal["map", "layer", "signed"]
 CHANNELS_PATTERN = r"^\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*$"
 CHANNELS_LENGTH = 200
 
+BLOCK = 1 << 19  # numbers looked at at once: 2 MB, which the processor's cache holds
+FEW = 1 << 16  # numbers that one core has drawn before another has begun
 MATRIX_SIDE = 1024  # a full layer may have 100 million weights: more pixels than a picture is good for
 
 
@@ -63,17 +65,20 @@ def overlaps(size: int, cells: int) -> Array:
 def shrink(maps: Array, tile: int) -> Array:
     """Shrink (C, H, W) to at most `tile` x `tile` by exact area mean; maps that fit are returned as they are.
 
-    Two large matrix products, one an axis: a product a map would be as many small ones, which BLAS does badly when it
-    has to share its cores.
+    Rows first: whole rows are added where a cell holds a whole number of them, which is several times faster than a
+    matrix product, and else each map is one product. Both leave the numbers in order for the columns, one product.
     """
     count, height, width = maps.shape
     rows, columns = fit(height, width, tile)
     if (rows, columns) == (height, width):
         return maps
-    narrow = np.matmul(maps.reshape(-1, width), overlaps(width, columns).T)  # (C*H, W) @ (W, w) -> (C*H, w)
-    turned = narrow.reshape(count, height, columns).transpose(0, 2, 1).reshape(-1, height)  # (C*w, H)
-    small = np.matmul(turned, overlaps(height, rows).T)  # (C*w, H) @ (H, h) -> (C*w, h)
-    shrunk: Array = small.reshape(count, columns, rows).transpose(0, 2, 1)  # (C, h, w)
+    across = overlaps(width, columns).T  # (W, w)
+    if height % rows == 0:
+        low = maps.reshape(count, rows, height // rows, width).sum(axis=2)  # (C, h, W)
+        across = across / np.float32(height // rows)
+    else:
+        low = np.matmul(overlaps(height, rows), maps)  # (h, H) @ (C, H, W) -> (C, h, W)
+    shrunk: Array = np.matmul(low.reshape(-1, width), across).reshape(count, rows, columns)
     return shrunk
 
 
@@ -134,9 +139,11 @@ def quantise(
     extreme = usual.size > 0 and (usual.max() > 1e30 or usual.min() < 1e-30)  # float32 would over- or underflow
     exact = np.float64 if extreme else np.float32
     factor = np.divide(steps, span, out=np.zeros_like(span), where=span > 0)
-    values = (maps - low[:, None, None].astype(exact)) * factor[:, None, None].astype(exact)
+    values = np.subtract(maps, low[:, None, None].astype(exact))
+    values *= factor[:, None, None].astype(exact)  # in place: a pass over new memory takes several times as long
     np.rint(values, out=values)
-    values += zero
+    if zero:
+        values += zero
     np.clip(values, 0, 255, out=values)
     quantised: Pixels = values.astype(np.uint8)
     return quantised
@@ -205,16 +212,82 @@ def draw_overview(activation: Array, tile: int) -> tuple[Pixels, Ranges]:
 
 
 def draw_overviews(activations: Mapping[str, Array], tile: int) -> dict[str, npt.NDArray[Any]]:
-    """Every map of several layers: `{layer}` uint8 (C, h, w), and `{layer}.min` and `{layer}.max` float32 (C,).
+    """Every map of several layers, as `draw_overview` draws them one by one.
 
-    Layers are drawn side by side on every core: their arithmetic is numpy's, which lets go of the interpreter.
+    Deep networks have a hundred layers of a few thousand numbers each, for which numpy's calls cost more than their
+    arithmetic. So the ranges of all layers lie in one array and what follows from them is computed at once; what is
+    left is done layer by layer, every core a share of them (numpy lets go of the interpreter meanwhile).
+
+    Returns:
+        `{layer}` uint8 (C, h, w), and `{layer}.min` and `{layer}.max` float32 (C,).
     """
-    with ThreadPoolExecutor(available_cores()) as pool:
-        drawn = list(pool.map(lambda activation: draw_overview(activation, tile), activations.values()))
+    layers = {name: as_maps(activation) for name, activation in activations.items()}
+    ends = np.cumsum([len(maps) for maps in layers.values()])
+    places = {name: slice(end - len(layers[name]), end) for name, end in zip(layers, ends, strict=True)}
+    low, high = np.empty(ends[-1], np.float32), np.empty(ends[-1], np.float32)
+    small: dict[str, Array] = {}
+    pixels: dict[str, Pixels] = {}
+
+    def look(name: str) -> None:
+        """The layer's ranges, and its maps as small as they are drawn, while they are in the processor's cache."""
+        maps = layers[name]
+        step = max(1, BLOCK // maps[0].size)
+        blocks = []
+        for start in range(0, len(maps), step):
+            block = maps[start : start + step]
+            at = slice(places[name].start + start, places[name].start + start + len(block))
+            flat = block.reshape(len(block), -1)
+            flat.min(axis=1, out=low[at])
+            flat.max(axis=1, out=high[at])
+            blocks.append(shrink(block, tile))
+        small[name] = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+    def scale(name: str) -> None:
+        at = places[name]
+        if not usual[at].all():  # a NaN, an infinity, or a range at the end of what a float holds
+            pixels[name], ranges = draw_overview(layers[name], tile)
+            low[at], high[at] = ranges.low, ranges.high
+            return
+        values = np.subtract(small[name], low[at, None, None])
+        values *= factor[at, None, None]
+        pixels[name] = np.rint(values, out=values).astype(np.uint8)
+
+    shares = share_out({name: maps.size for name, maps in layers.items()}, available_cores())
+    with ThreadPoolExecutor(len(shares)) as pool:
+        in_shares(pool, look, shares)
+        with np.errstate(over="ignore", invalid="ignore"):
+            span = high.astype(np.float64) - low  # (all channels,)
+        usual = (span == 0) | (span > 1e-30) & (span < 1e30)  # no NaN and no infinity compares so
+        factor = np.divide(255, span, out=np.zeros_like(span), where=usual & (span > 0)).astype(np.float32)
+        in_shares(pool, scale, shares)
     tensors: dict[str, npt.NDArray[Any]] = {}
-    for name, (pixels, ranges) in zip(activations, drawn, strict=True):
-        tensors |= {name: pixels, f"{name}.min": ranges.low, f"{name}.max": ranges.high}
+    for name, at in places.items():
+        tensors |= {name: pixels[name], f"{name}.min": low[at], f"{name}.max": high[at]}
     return tensors
+
+
+def in_shares(pool: ThreadPoolExecutor, work: Callable[[str], None], shares: Sequence[Sequence[str]]) -> None:
+    """Do the work for every name, the first share on this thread."""
+
+    def do(share: Sequence[str]) -> None:
+        for name in share:
+            work(name)
+
+    others = [pool.submit(do, share) for share in shares[1:]]
+    do(shares[0])
+    for other in others:
+        other.result()
+
+
+def share_out(sizes: Mapping[str, int], ways: int) -> list[list[str]]:
+    """Names in up to `ways` lists of about the same total size, the largest dealt out first; one list of a FEW."""
+    shares: list[list[str]] = [[] for _ in range(ways if sum(sizes.values()) > FEW else 1)]
+    totals = [0] * len(shares)
+    for name in sorted(sizes, key=lambda name: -sizes[name]):
+        least = totals.index(min(totals))
+        shares[least].append(name)
+        totals[least] += sizes[name]
+    return shares
 
 
 def draw_filters(filters: Array) -> Pixels:

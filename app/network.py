@@ -19,20 +19,19 @@ import onnx
 import onnxruntime
 
 from app.crops import Crops
-from app.engine import Engine, OpenSession, class_probabilities
-from app.errors import ImageUndecodable, InvalidValue, NetworkUnusable, NotSupported, WeightsNotReady
+from app.engine import Engine, OpenSession, choose_providers, class_probabilities
+from app.errors import NetworkUnusable, NotSupported, WeightsNotReady
 from app.explain import Explainer, Explanation
 from app.graph import Graph, Layer, count_nonzero, read_graph
-from app.imaging import Image, decode
+from app.imaging import Enough, Image, Picture, as_image, decode
 from app.manifest import Inline, Manifest, Packed, PhotoPreprocessing, Pulled, Seeded, Structure, Weights
 from app.matching import match, rename
 from app.outline import read_outline
-from app.preprocess import photo_to_tensors, to_tensor
+from app.preprocess import enough_for, photo_to_tensors, to_tensor
 from app.settings import Settings
 from app.weights import ensure, is_verified, open_initializers, place
 
 Array = npt.NDArray[np.float32]
-Picture = Image | bytes | str | Path | npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,8 @@ class Network:
     `path` is the graph beside the manifest, `pulled` the fetched file of pulled weights, None while it is not here;
     `open_session` opens the session elsewhere.
     """
+
+    precision = "fp32"
 
     def __init__(
         self,
@@ -202,6 +203,11 @@ class Network:
         return self._engine
 
     @property
+    def provider_name(self) -> str:
+        """onnxruntime's execution provider: the one that came up, or while nothing is loaded the one to be tried."""
+        return self._engine.provider if self._engine is not None else choose_providers(self.provider)[0]
+
+    @property
     def engine_version(self) -> str:
         """What computes: part of a run's identity, since another engine may round differently."""
         return f"onnxruntime {onnxruntime.__version__} {self.engine.provider}"
@@ -276,9 +282,22 @@ class Network:
         """
         return self.explainer.filters(layer)
 
+    def decode(self, data: bytes, max_pixels: int, sha256: str | None = None) -> Image:
+        """An encoded image, or as much of it as this network looks at.
+
+        Raises:
+            ImageUndecodable, ImageTooLarge, MediaTypeUnsupported: the bytes.
+        """
+        return decode(data, max_pixels, self.enough, sha256)
+
+    @property
+    def enough(self) -> Enough | None:
+        """As much of a picture as it looks at, if it is not all of it."""
+        return enough_for(self.weights.preprocessing)
+
     def tensor(self, image: Image) -> Array:
         """The network's input (C, H, W) for an image, by the manifest's preprocessing."""
-        tensor = to_tensor(image.pixels, self.weights.preprocessing, self.graph.input_shape[0])
+        tensor = to_tensor(image.picture, self.weights.preprocessing, self.graph.input_shape[0])
         if tensor.shape != self.graph.input_shape:
             raise NotSupported(
                 f"The manifest's preprocessing gives {tensor.shape} but {self.id} takes {self.graph.input_shape} "
@@ -303,7 +322,7 @@ class Network:
                 int(crops),
                 field="crops",
             )
-        return photo_to_tensors(image.pixels, how, self.graph.input_shape[0], crops)
+        return photo_to_tensors(image.picture, how, self.graph.input_shape[0], crops)
 
     def predict(self, image: Image, top: int = 5, crops: Crops = Crops.ONE) -> tuple[Prediction, ...]:
         """The `top` most probable classes of an image, by the mean of its crops' probabilities."""
@@ -316,7 +335,7 @@ class Network:
         Args:
             source: a decoded image, an encoded file's bytes, a path, or uint8 pixels (H, W, 3) or (H, W).
         """
-        image = as_image(source)
+        image = as_image(source, enough=self.enough)
         activations = self.engine.run(self.tensor(image))
         probabilities = class_probabilities(self.graph, activations)
         return Run(self, image, activations, self.rank(probabilities, len(probabilities)))
@@ -354,31 +373,3 @@ def load_graph(path: Path) -> onnx.ModelProto:
     if not model.graph.node:
         raise NetworkUnusable(f"{path} is not an ONNX file: it holds no graph.", str(path))
     return model
-
-
-def as_image(source: Picture, max_pixels: int = 50_000_000) -> Image:
-    """A decoded image of whatever a notebook has at hand.
-
-    Raises:
-        ImageUndecodable, ImageTooLarge: as for an upload.
-        InvalidValue: an array that is no picture.
-    """
-    if isinstance(source, Image):
-        return source
-    if isinstance(source, bytes):
-        return decode(source, max_pixels)
-    if isinstance(source, str | Path):
-        try:
-            return decode(Path(source).read_bytes(), max_pixels)
-        except OSError as error:
-            raise ImageUndecodable(f"The image {source} cannot be read: {error.strerror}.", str(source)) from error
-    pixels = np.asarray(source)
-    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
-        raise InvalidValue(
-            f"An image array is uint8 of shape (H, W, 3) or (H, W), not {pixels.dtype} {pixels.shape}.",
-            list(pixels.shape),
-        )
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
-    pixels = np.ascontiguousarray(pixels)
-    return Image(pixels, hashlib.sha256(pixels.tobytes()).hexdigest())

@@ -7,8 +7,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from app.crops import Crops, boxes
-from app.digit import digit_field
+from app.digit import WORK, digit_field
 from app.errors import NetworkUnusable
+from app.imaging import Enough
 from app.manifest import DigitPreprocessing, PhotoPreprocessing, Preprocessing
 
 Pixels = npt.NDArray[np.uint8]
@@ -22,15 +23,20 @@ RESAMPLING = {
 }
 
 
-def to_tensor(pixels: Pixels, how: Preprocessing, channels: int) -> Tensor:
-    """RGB pixels (H, W, 3) to the network's input, float32 (channels, height, width).
+def to_tensor(picture: Image.Image, how: Preprocessing, channels: int) -> Tensor:
+    """A picture (RGB or L) to the network's input, float32 (channels, height, width).
 
     Raises:
         NetworkUnusable: `mean` or `std` fit no input of so many channels.
     """
     if isinstance(how, DigitPreprocessing):
-        return digit_to_tensor(pixels, how, channels)
-    return photo_to_tensor(pixels, how, channels)
+        return digit_to_tensor(picture, how, channels)
+    return next(photo_to_tensors(picture, how, channels, Crops.ONE))
+
+
+def enough_for(how: Preprocessing) -> Enough | None:
+    """As much of a picture as the preprocessing looks at, if it is not all of it."""
+    return Enough(WORK) if isinstance(how, DigitPreprocessing) else None
 
 
 def to_picture(tensor: Tensor, how: Preprocessing) -> Pixels:
@@ -48,34 +54,31 @@ def to_picture(tensor: Tensor, how: Preprocessing) -> Pixels:
     return np.ascontiguousarray(picture.transpose(1, 2, 0))
 
 
-def digit_to_tensor(pixels: Pixels, how: DigitPreprocessing, channels: int) -> Tensor:
+def digit_to_tensor(picture: Image.Image, how: DigitPreprocessing, channels: int) -> Tensor:
     """The digit cut out, scaled and centred; ink is `foreground`, paper `background`."""
-    grey = np.asarray(Image.fromarray(pixels).convert("L"))  # (H, W)
+    grey = np.asarray(picture.convert("L"))  # (H, W)
     ink = digit_field(grey, *how.size)  # (height, width) in [0, 1]
     field = np.float32(how.background) + ink * np.float32(how.foreground - how.background)
     return np.ascontiguousarray(np.broadcast_to(field, (channels, *how.size)))
 
 
-def photo_to_tensor(pixels: Pixels, how: PhotoPreprocessing, channels: int) -> Tensor:
-    """Shorter side to `resize`, centre crop, colours in order, `(pixel * scale - mean) / std`."""
-    return next(photo_to_tensors(pixels, how, channels, Crops.ONE))
-
-
-def photo_to_tensors(pixels: Pixels, how: PhotoPreprocessing, channels: int, crops: Crops) -> Iterator[Tensor]:
+def photo_to_tensors(picture: Image.Image, how: PhotoPreprocessing, channels: int, crops: Crops) -> Iterator[Tensor]:
     """The inputs of as many crops, float32 (C, H, W) each, made one by one; a crop and its mirror follow one another.
+
+    Shorter side to `resize`, crop, colours in order, `(pixel * scale - mean) / std`.
 
     Raises:
         NetworkUnusable: `mean` or `std` fit no input of so many channels.
     """
     mean, std = statistics(how, channels)
-    picture, size = Image.fromarray(pixels), (how.crop[1], how.crop[0])
+    size = (how.crop[1], how.crop[0])
     for box in boxes(picture.size, how, crops):
         cropped = picture.resize(size, RESAMPLING[how.interpolation], box=box)
         if how.color == "L" or channels == 1:
             grey = np.asarray(cropped.convert("L"), dtype=np.float32)  # (H, W)
             levels = np.broadcast_to(grey, (channels, *grey.shape))
         else:
-            levels = np.asarray(cropped, dtype=np.float32).transpose(2, 0, 1)  # (3, H, W)
+            levels = np.asarray(cropped.convert("RGB"), dtype=np.float32).transpose(2, 0, 1)  # (3, H, W)
             levels = levels[::-1] if how.color == "BGR" else levels
         tensor = np.ascontiguousarray((levels * np.float32(how.scale) - mean) / std, dtype=np.float32)
         yield tensor

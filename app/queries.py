@@ -34,7 +34,11 @@ class WeightsQuery(NoQuery):
 class PredictQuery(WeightsQuery):
     """What to do with an image."""
 
-    precision: Literal["fp32"] = Field("fp32", description="Arithmetic of the network.", examples=["fp32"])
+    precision: Literal["fp32", "int8"] = Field(
+        "fp32",
+        description="Arithmetic of the network: 32-bit floats, or 8-bit integers where its ranges are calibrated.",
+        examples=["fp32"],
+    )
     crops: Crops | Literal[""] = Field(
         Crops.ONE,
         description="Crops of the image whose probabilities are averaged: the centre; 10 (Krizhevsky et al. 2012); "

@@ -20,7 +20,7 @@ from app.clock import steady_time
 from app.crops import Crops
 from app.engine import class_probabilities
 from app.errors import RunNotFound
-from app.imaging import Image, decode
+from app.imaging import Enough, Image
 from app.network import Network, Prediction
 from app.redis_records import RedisRecords
 from app.salt import read_salt
@@ -28,8 +28,6 @@ from app.settings import Settings
 from app.stores import Activations, DerivedCache, Elapsed, Record, RecordStore
 
 Array = npt.NDArray[np.float32]
-
-PRECISION = "fp32"  # the only one there is; part of the id, so that another will be another run
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,41 @@ class Outcome:
 
 def make_id(network: Network, image_sha256: str, crops: Crops = Crops.ONE, salt: bytes = b"") -> str:
     """The id of a run: 40 hexadecimal digits of a digest over everything its numbers depend on, and the salt."""
-    parts = [image_sha256, network.id, network.weights_id, network.digest, PRECISION, network.engine_version, crops]
+    parts = [
+        image_sha256,
+        network.id,
+        network.weights_id,
+        network.digest,
+        network.precision,
+        network.engine_version,
+        crops,
+    ]
     return hmac.new(salt, json.dumps(parts).encode(), hashlib.sha256).hexdigest()[:40]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An image as one network sees it, before it has gone through."""
+
+    image: Image
+    tensor: Array  # (C, H, W)
+    decode: float  # milliseconds
+    preprocess: float
+
+
+def prepare(network: Network, data: bytes, max_pixels: int) -> Prepared:
+    """Decode and preprocess: bytes -> image -> tensor.
+
+    Raises:
+        ImageUndecodable, ImageTooLarge, MediaTypeUnsupported: the bytes.
+        WeightsNotReady: the network has no numbers here.
+    """
+    _ = network.engine  # loading it is no part of the decoding
+    begun = time.perf_counter()
+    image = network.decode(data, max_pixels)
+    decoded = time.perf_counter()
+    tensor = network.tensor(image)
+    return Prepared(image, tensor, decode=1000 * (decoded - begun), preprocess=1000 * (time.perf_counter() - decoded))
 
 
 def compute(
@@ -58,6 +89,7 @@ def compute(
     crops: Crops = Crops.ONE,
     *,
     keep: bool = True,
+    sha256: str | None = None,
 ) -> Outcome:
     """Decode, preprocess, run: bytes -> image -> tensor -> activations.
 
@@ -68,6 +100,7 @@ def compute(
         started: `time.perf_counter()` when the work was asked for; now, when None.
         crops: how many crops' probabilities are averaged; the activations are those of the centre crop.
         keep: whether to give every layer's activation, or the probabilities alone, which takes less memory.
+        sha256: the digest of `data`, where it is known already.
 
     Raises:
         ImageUndecodable, ImageTooLarge, MediaTypeUnsupported: the bytes.
@@ -78,7 +111,7 @@ def compute(
     started = time.perf_counter() if started is None else started
     _ = network.engine  # loading it is no part of the decoding
     begun = time.perf_counter()
-    image = decode(data, max_pixels)
+    image = network.decode(data, max_pixels, sha256)
     decoded = time.perf_counter()
     return _classify(network, image, crops, keep, started, decoded - begun)
 
@@ -121,17 +154,23 @@ def _classify(network: Network, image: Image, crops: Crops, keep: bool, started:
 def compute_ensemble(
     networks: Sequence[Network], data: bytes, max_pixels: int, started: float, crops: Crops
 ) -> list[Outcome]:
-    """One image, decoded once, through several networks one after the other.
+    """One image, decoded once for all that look at the same of it, through several networks one after the other.
 
     Raises:
         as `compute` does.
     """
     for network in networks:
         _ = network.engine
-    begun = time.perf_counter()
-    image = decode(data, max_pixels)
-    decoding = time.perf_counter() - begun
-    return [_classify(network, image, crops, False, started, decoding) for network in networks]
+    decoded: dict[Enough | None, tuple[Image, float]] = {}
+    for network in networks:
+        if network.enough not in decoded:
+            begun = time.perf_counter()
+            decoded[network.enough] = network.decode(data, max_pixels), time.perf_counter() - begun
+    return [
+        _classify(network, image, crops, False, started, decoding)
+        for network in networks
+        for image, decoding in (decoded[network.enough],)
+    ]
 
 
 class Runs:
@@ -165,25 +204,34 @@ class Runs:
         return read_salt(self.settings.salt, self.settings.cache_dir)
 
     def create(
-        self, network: Network, data: bytes, top: int, started: float | None = None, crops: Crops = Crops.ONE
+        self,
+        network: Network,
+        data: bytes,
+        top: int,
+        started: float | None = None,
+        crops: Crops = Crops.ONE,
+        sha256: str | None = None,
     ) -> tuple[Record, bool]:
-        """The run of an image, and whether it is new. Nothing is kept when anything fails.
+        """The run of an image (whose digest may be known already), and whether it is new.
+
+        Nothing is kept when anything fails.
 
         Raises:
             as `compute` does.
         """
         network.require_numbers()
-        run = make_id(network, hashlib.sha256(data).hexdigest(), crops, self.salt)
+        sha256 = sha256 or hashlib.sha256(data).hexdigest()
+        run = make_id(network, sha256, crops, self.salt)
         known = self.records.find(run)
         if known is not None:
             return self._renewed(known), False
-        outcome = compute(network, data, self.max_pixels, started, crops)
+        outcome = compute(network, data, self.max_pixels, started, crops, sha256=sha256)
         now = self.records.clock()
         record = Record(
             id=run,
             model=network.id,
             weights=network.weights_id,
-            precision=PRECISION,
+            precision=network.precision,
             crops=int(crops),
             image=data,
             sha256=outcome.sha256,
@@ -211,7 +259,7 @@ class Runs:
 
     def network(self, record: Record) -> Network:
         """The network of a run."""
-        return self.catalog.network(record.model, record.weights)
+        return self.catalog.network(record.model, record.weights, record.precision)
 
     def cached(self, record: Record) -> Activations | None:
         """Every layer's activation of a run, if they are in memory."""

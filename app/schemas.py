@@ -48,6 +48,8 @@ class WeightsOut(Wire):
     pullable: bool = Field(examples=[False], description="Fetched on demand: see `/pull`.")
     bytes: int = Field(examples=[227651304], description="Size of the network's files.")
     accuracy: AccuracyOut | None = Field(examples=[None], description="Null where it was not measured.")
+    provider: str = Field(examples=["CPUExecutionProvider"], description="onnxruntime's provider that computes.")
+    precisions: list[str] = Field(examples=[["fp32", "int8"]], description="What `precision` may be.")
 
 
 class ModelOut(Wire):

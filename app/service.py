@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from fastapi import Depends, Request
 
+from app.batches import Answer, Batcher
 from app.catalog import Catalog
 from app.crops import Crops
 from app.engine import to_probabilities
@@ -18,10 +19,10 @@ from app.graph import Layer
 from app.metrics import Metrics
 from app.network import Network
 from app.pulls import Pulls
-from app.runs import Outcome, Runs, compute, compute_ensemble
+from app.runs import Outcome, Runs, compute, compute_ensemble, prepare
 from app.saliency import Method, saliency
 from app.settings import Settings
-from app.stores import Activations, Record
+from app.stores import Activations, Elapsed, Record
 from app.workers import Workers
 
 Array = npt.NDArray[np.float32]
@@ -58,22 +59,52 @@ class Service:
         self.runs = Runs(catalog, settings)
         self.workers = Workers(settings.concurrency, settings.queue)
         self.pulls = Pulls(settings)
+        self._batchers: dict[tuple[str, str, str, str], Batcher] = {}
         self.metrics = Metrics(self.runs, self.workers, [manifest.id for manifest in catalog.models])
 
     async def predict(self, network: Network, data: bytes, crops: Crops) -> Outcome:
-        """One image through a network, nothing kept.
+        """One image through a network, nothing kept; together with those that come at the same time.
 
         Raises:
             ImageUndecodable, ImageTooLarge, MediaTypeUnsupported: the bytes.
             NotSupported: a network that is not shown crops.
             Overloaded: more work than the server holds.
         """
-        started = time.perf_counter()
-        outcome = await self.workers.infer(
-            lambda: compute(network, data, self.settings.max_pixels, started, crops, keep=False), [network.id]
-        )
+        started, most = time.perf_counter(), self.settings.max_pixels
+        if crops is not Crops.ONE:  # many inputs are a batch by themselves
+            outcome = await self.workers.infer(
+                lambda: compute(network, data, most, started, crops, keep=False), [network.id]
+            )
+        else:
+            prepared = await self.workers.infer(lambda: prepare(network, data, most), [network.id])
+            with self.workers.admitted(network.id):
+                probabilities, inference = await self.batcher(network).classify(prepared.tensor)
+            outcome = Outcome(
+                prepared.image.sha256,
+                prepared.image.width,
+                prepared.image.height,
+                {},
+                probabilities,
+                Elapsed(prepared.decode, prepared.preprocess, inference, 1000 * (time.perf_counter() - started)),
+            )
         self.metrics.inference.labels(network.id).observe(outcome.elapsed.inference / 1000)
         return outcome
+
+    def batcher(self, network: Network) -> Batcher:
+        """Where a network's predictions gather."""
+        key = (network.id, network.weights_id, network.precision, network.digest)
+        if key not in self._batchers:
+
+            def timed(tensors: Array) -> Answer:
+                begun = time.perf_counter()
+                rows = network.engine.probabilities(tensors)  # (B, classes)
+                return rows, 1000 * (time.perf_counter() - begun)
+
+            async def forward(tensors: Array) -> Answer:
+                return await self.workers.run(lambda: timed(tensors))
+
+            self._batchers[key] = Batcher(forward, network.engine.batch)
+        return self._batchers[key]
 
     async def predict_together(self, networks: Sequence[Network], data: bytes, crops: Crops) -> list[Outcome]:
         """One image through several networks, nothing kept.
@@ -97,10 +128,11 @@ class Service:
             as `predict` does.
         """
         started = time.perf_counter()
-        key = f"create {network.id} {network.weights_id} {crops} {hashlib.sha256(data).hexdigest()}"
+        sha256 = hashlib.sha256(data).hexdigest()
+        key = f"create {network.id} {network.weights_id} {network.precision} {crops} {sha256}"
         joining = self.workers.is_running(key)
         record, created = await self.workers.infer(
-            lambda: self.runs.create(network, data, top, started, crops), [network.id], key
+            lambda: self.runs.create(network, data, top, started, crops, sha256), [network.id], key
         )
         created = created and not joining
         if created:

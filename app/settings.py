@@ -80,8 +80,8 @@ class Settings(BaseSettings):
     keep_alive_seconds: int = Field(5, ge=1, description="How long an idle connection is kept open, in seconds.")
     provider: str = Field(
         "auto",
-        pattern="^(auto|cpu|cuda)$",
-        description="Execution provider: cpu, cuda, or auto (CUDA where a GPU and its libraries are there).",
+        pattern="^(auto|cpu|cuda|tensorrt)$",
+        description="Execution provider: cpu, cuda, tensorrt, or auto (CUDA where a GPU and its libraries are).",
     )
     log_format: str = Field("text", pattern="^(text|json)$", description="Form of the log's lines: text or json.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least severe log line shown.")

@@ -1,11 +1,12 @@
 """Patches: which numbers of which maps a unit reads, and with which weights."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
 from app.arithmetic import Window
 
@@ -67,12 +68,67 @@ def existing_patch(map_: Array, window: Window, y: int, x: int, margin: bool = F
     return np.where(inside, cells, np.float32(0)), int(rows[0]), int(columns[0])
 
 
-def patches(
-    layer: str, channels: Iterable[int], top: int, left: int, values: Array, weights: Array | None
-) -> list[Source]:
-    """One source a channel; `values` and `weights` are (channels, h, w)."""
-    kernels = repeat(None) if weights is None else iter(weights)
-    return list(map(Source, repeat(layer), channels, repeat(top), repeat(left), values, kernels))
+class Patches(Sequence[Source]):
+    """The same patch of many maps of one layer: a source a channel.
+
+    A unit of a full layer may have thousands of sources, so they lie in two arrays until somebody wants one.
+    `values` and `weights` are (channels, h, w).
+    """
+
+    def __init__(
+        self, layer: str, channels: Sequence[int], top: int, left: int, values: Array, weights: Array | None
+    ) -> None:
+        self.layer, self.channels, self.top, self.left = layer, channels, top, left
+        self.values, self.weights = values, weights
+
+    def __len__(self) -> int:
+        return len(self.channels)
+
+    @overload
+    def __getitem__(self, index: int) -> Source: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Source]: ...
+
+    def __getitem__(self, index: int | slice) -> Source | list[Source]:
+        if isinstance(index, slice):
+            return [self[one] for one in range(len(self))[index]]
+        channel = self.channels[index]
+        weights = None if self.weights is None else self.weights[index]
+        return Source(self.layer, channel, self.top, self.left, self.values[index], weights)
+
+    def json(self) -> bytes:
+        """The sources as JSON, the same as one by one: written as two arrays, which are then cut up."""
+        if not self.channels:
+            return b"[]"
+        head = orjson.dumps({"layer": self.layer})[:-1] + b',"channel":'
+        end = b"}" if self.weights is None else b"]]}"
+        pieces = [b""] * (6 * len(self))
+        pieces[0::6] = [end + b"," + head] * len(self)  # ends the source before, and begins the next
+        pieces[1::6] = ",".join(map(str, self.channels)).encode().split(b",")
+        pieces[2::6] = [b',"top":%d,"left":%d,"values":[[' % (self.top, self.left)] * len(self)
+        pieces[3::6] = _pieces(self.values)
+        pieces[4::6] = [b']],"weights":' + (b"null" if self.weights is None else b"[[")] * len(self)
+        if self.weights is not None:
+            pieces[5::6] = _pieces(self.weights)
+        return b"[" + b"".join(pieces).removeprefix(end + b",") + end + b"]"
+
+
+def _pieces(array: Array) -> list[bytes]:
+    """The JSON of every map of (C, h, w), without its two outer brackets at either end."""
+    text = orjson.dumps(np.ascontiguousarray(array), option=orjson.OPT_SERIALIZE_NUMPY)
+    return text[3:-3].split(b"]],[[")
+
+
+def to_json(explanation: object) -> bytes:
+    """An explanation as JSON."""
+
+    def write(part: object) -> orjson.Fragment:
+        if not isinstance(part, Patches):
+            raise TypeError(f"{type(part).__name__} cannot be written as JSON.")
+        return orjson.Fragment(part.json())
+
+    return orjson.dumps(explanation, default=write, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def single(layer: str, unit: tuple[int, int, int], value: float, weight: float | None = None) -> Source:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-CHUNK = 4 * 1024 * 1024  # bytes sent at a time: large arrays may be memory-mapped files
+CHUNK = 1024 * 1024  # bytes sent at a time: large arrays may be memory-mapped files, small ones are many
 
 SAFETENSORS_TYPES = {np.dtype("<f4"): "F32", np.dtype("u1"): "U8"}
 
@@ -28,12 +28,20 @@ class ArrayFile:
         return len(self.head) + sum(array.nbytes for array in self.arrays)
 
     def chunks(self) -> Iterator[bytes | memoryview]:
-        """The file's bytes, a few MiB at a time."""
-        yield self.head
+        """The file's bytes, about CHUNK at a time: every piece that is sent costs more than copying small ones."""
+        small: list[bytes | memoryview] = [self.head]
         for array in self.arrays:
             view = array.reshape(-1).view(np.uint8).data
+            if sum(map(len, small)) + len(view) > CHUNK:
+                yield b"".join(small)
+                small = []
+            if len(view) <= CHUNK:
+                small.append(view)
+                continue
             for start in range(0, len(view), CHUNK):
                 yield view[start : start + CHUNK]
+        if small:
+            yield b"".join(small)
 
 
 def npy(array: npt.NDArray[Any]) -> ArrayFile:

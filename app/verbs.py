@@ -16,11 +16,12 @@ from tqdm import tqdm
 from app import logs
 from app.catalog import Catalog
 from app.errors import ConvscopeError, ImageUndecodable, InvalidValue
-from app.imaging import Image
+from app.imaging import Image, as_image
 from app.main import create_app
 from app.manifest import Pulled
-from app.network import Network, as_image
+from app.network import Network
 from app.settings import Settings
+from app.sources import to_json
 from app.weights import replacing
 
 SHUTDOWN_SECONDS = 20  # for answers under way
@@ -97,7 +98,7 @@ def predict(options: argparse.Namespace) -> int:
     status = 0
     for path in progress(find_images(options.images)):
         try:
-            image = read_image(path, settings)
+            image = read_image(path, network, settings)
             probabilities = network.engine.probabilities(network.tensor(image)[None])[0]
             predictions, unfamiliar = (
                 network.rank(probabilities, options.top),
@@ -142,7 +143,7 @@ def activations(options: argparse.Namespace) -> int:
     status = 0
     for path in progress(images):
         try:
-            run = network.run(read_image(path, settings))
+            run = network.run(read_image(path, network, settings))
         except ConvscopeError as error:
             status = complain(f"{path}: {error.detail}")
             continue
@@ -158,9 +159,9 @@ def explain(options: argparse.Namespace) -> int:
     settings = read_settings(options)
     network = open_network(options, settings)
     network.layer(options.layer)
-    explanation = network.run(read_image(options.images[0], settings)).explain(options.layer, *options.unit)
+    explanation = network.run(read_image(options.images[0], network, settings)).explain(options.layer, *options.unit)
     if options.json:
-        print(orjson.dumps(explanation, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_INDENT_2).decode())
+        print(orjson.dumps(orjson.loads(to_json(explanation)), option=orjson.OPT_INDENT_2).decode())
         return 0
     field = explanation.receptive_field
     print(f"{explanation.layer} ({explanation.op}), unit {options.unit}: {explanation.value:.6g}")
@@ -207,7 +208,7 @@ def open_network(options: argparse.Namespace, settings: Settings) -> Network:
             known = ", ".join(manifest.id for manifest in catalog.models)
             raise InvalidValue(f"Say which network: --model ID, one of {known}; or --onnx FILE.")
         model = catalog.models[-1].id  # the operator's own file is added last
-    network = catalog.network(model, options.weights)
+    network = catalog.network(model, options.weights, options.precision)
     with bytes_bar(f"{network.id} weights") as advance:
         network.prepare(advance)
     network.require_numbers()
@@ -230,11 +231,11 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def read_image(path: Path, settings: Settings) -> Image:
+def read_image(path: Path, network: Network, settings: Settings) -> Image:
     """A decoded image file, within the service's limit on pixels."""
     if path.is_dir():
         raise ImageUndecodable(f"{path} is a folder; give one image file.", str(path))
-    return as_image(path, settings.max_pixels)
+    return as_image(path, settings.max_pixels, network.enough)
 
 
 @contextmanager

@@ -175,6 +175,15 @@ def is_verified(path: Path, sha256: str) -> bool:
     return True
 
 
+def is_intact(path: Path) -> bool:
+    """Whether a file that was made here is as it was stamped; reads it whole only when it changed since."""
+    try:
+        digest, *_ = VERIFIED.get(path) or json.loads(_stamp(path).read_text())
+    except (OSError, ValueError):
+        return False  # never finished, or the stamp is damaged
+    return is_verified(path, digest)
+
+
 def is_stamped(path: Path, sha256: str) -> bool:
     """Whether the file was verified with that digest, and has not changed since; reads nothing of it."""
     try:

@@ -3,7 +3,8 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -43,13 +44,14 @@ class Workers:
         self._jobs: set[Job] = set()
         self._shared: dict[str, Job] = {}
         self._held: Counter[str] = Counter()  # network -> its inferences that run or wait
+        self._admitted = 0
         self.refused = 0
         self.observer: Observer | None = None  # told of every forward pass
 
     @property
     def pending(self) -> int:
         """Inferences running or waiting."""
-        return len(self._jobs)
+        return len(self._jobs) + self._admitted
 
     @property
     def running(self) -> int:
@@ -97,6 +99,27 @@ class Workers:
                 if not job.started:
                     job.task.cancel()
         return result
+
+    @contextmanager
+    def admitted(self, network: str) -> Iterator[None]:
+        """One more inference of the network counts, which runs by and by with others (`run`)."""
+        self._admitted += 1
+        self._held[network] += 1
+        try:
+            yield
+        finally:
+            self._admitted -= 1
+            self._held[network] -= 1
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Run what has been admitted, when there is a place."""
+
+        def observed() -> T:
+            OBSERVER.set(self.observer)
+            return work()
+
+        async with self._places:
+            return await to_thread.run_sync(observed, limiter=CapacityLimiter(1))
 
     async def draw(self, work: Callable[[], T]) -> T:
         """Run something short (encoding, reading a table) in a thread."""

@@ -77,6 +77,7 @@ def open_page(context: BrowserContext, url: str, fragment: str = "") -> Page:
 def settle(page: Page) -> None:
     """Waits until the maps are painted, and until no frame is drawn for a second."""
     page.wait_for_selector("body[data-painted][data-busy='false']")
+    page.wait_for_selector("#scene:not([data-graphics='starting'])", state="attached")
     frames = None
     while frames != (frames := page.locator("#scene").get_attribute("data-frames")):
         page.wait_for_timeout(1200)

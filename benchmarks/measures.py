@@ -30,14 +30,22 @@ class Measure:
         return {**asdict(self), "value": round(self.value, 4), "ok": self.ok}
 
 
+PAUSE = 0.03  # seconds
+
+
 def interleave(sides: Sequence[Callable[[], object]], repetitions: int, warm: int = 2) -> list[float]:
-    """The median milliseconds of each side, their calls taking turns so that a noisy machine is noisy for all."""
+    """The median milliseconds of each side, their calls taking turns so that a noisy machine is noisy for all.
+
+    Before each call is a pause: onnxruntime's threads spin for some milliseconds after a forward pass, and would take
+    the cores from the other side.
+    """
     for _ in range(warm):
         for side in sides:
             side()
     times: list[list[float]] = [[] for _ in sides]
     for _ in range(repetitions):
         for side, seen in zip(sides, times, strict=True):
+            time.sleep(PAUSE)
             begun = time.perf_counter()
             side()
             seen.append(1000 * (time.perf_counter() - begun))

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+IDLE = 3  # seconds, less than a server keeps an idle connection
 START = "import sys; from app.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
@@ -21,6 +22,7 @@ class Client:
 
     def __init__(self, port: int) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+        self._used = time.monotonic()
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
         """The body of the answer.
@@ -28,10 +30,13 @@ class Client:
         Raises:
             RuntimeError: the answer is an error; the message holds it.
         """
+        if time.monotonic() - self._used > IDLE:
+            self.connection.close()  # as the server will have; the next request opens it again
         headers = {} if body is None else {"Content-Type": "application/octet-stream"}
         self.connection.request(method, path, body, headers)
         answer = self.connection.getresponse()
         data = answer.read()
+        self._used = time.monotonic()
         if answer.status >= 400:
             raise RuntimeError(f"{method} {path}: {answer.status} {data[:300]!r}")
         return data

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from app.imaging import Image, decode
+from app.int8 import Int8Network
 from app.manifest import Accuracy, Inline, Manifest, Weights, read_manifest
 from app.network import Network
 from models import imagenette, mnist
@@ -40,20 +41,20 @@ class TestSet:
     """Pictures that nothing was trained on, and how they are called."""
 
     name: str
-    read: Callable[[Path | None], Iterator[Example]]
+    read: Callable[[Path | None, int], Iterator[Example]]  # of a folder (None: the usual one), every so-manieth
 
 
-def mnist_test(folder: Path | None) -> Iterator[Example]:
+def mnist_test(folder: Path | None, step: int = 1) -> Iterator[Example]:
     """MNIST's 10,000 test digits, as anyone would upload them: 28x28, light on dark."""
     digits, labels = mnist.read_mnist("test", folder or mnist.DEFAULT_FOLDER)
-    for digit, label in zip(digits, labels, strict=True):
-        yield Image(np.repeat(digit[:, :, None], 3, axis=2), ""), int(label)
+    for digit, label in zip(digits[::step], labels[::step], strict=True):
+        yield Image.of(np.repeat(digit[:, :, None], 3, axis=2)), int(label)
 
 
-def imagenette_validation(folder: Path | None) -> Iterator[Example]:
+def imagenette_validation(folder: Path | None, step: int = 1) -> Iterator[Example]:
     """Imagenette's 3,925 validation photos, decoded as an upload is."""
     photos = imagenette.read(folder or imagenette.DEFAULT_FOLDER, "val")
-    for file, label in zip(photos.files, photos.labels, strict=True):
+    for file, label in zip(photos.files[::step], photos.labels[::step], strict=True):
         yield decode(file, max_pixels=10**7), int(label)
 
 
@@ -120,11 +121,14 @@ def measure(
     manifest = read_manifest(folder / "manifest.json")
     weights = manifest.get_weights(manifest.default_weights)
     tests = TESTS[name]
-    examples = list(tests.read(data))
+    examples = list(tests.read(data, 1))
     with tempfile.TemporaryDirectory() as cache:
         counts, certainties = answer(open_weights(manifest, weights, folder / weights.graph, Path(cache)), examples)
         accuracy = accuracy_of(counts, tests.name)
         found: dict[str, Any] = {"accuracy": accuracy, "unfamiliar_below": unfamiliar_below(certainties)}
+        if weights.ranges:
+            narrower = Int8Network(open_weights(manifest, weights, folder / weights.graph, Path(cache)))
+            found["accuracy_int8"] = accuracy_of(answer(narrower, examples)[0], tests.name)
         if unpacked is not None and unpacked.exists():
             digest = hashlib.sha256(unpacked.read_bytes()).hexdigest()
             whole = weights.model_copy(update={"origin": Inline(), "sha256": digest})

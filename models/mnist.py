@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from tqdm import tqdm
 
 from app.manifest import DigitPreprocessing
@@ -45,7 +46,7 @@ def to_inputs(pictures: NDArray[np.uint8], how: DigitPreprocessing) -> NDArray[n
     """(count, 28, 28) to (count, 1, H, W), one by one through the service's own preprocessing."""
     return np.stack(
         [
-            to_tensor(np.repeat(picture[:, :, None], 3, axis=2), how, 1)
+            to_tensor(Image.fromarray(picture), how, 1)
             for picture in tqdm(pictures, desc="preprocessing", unit="digit", unit_scale=True)
         ]
     )

@@ -9,9 +9,8 @@ GROWING = (Stage(128, 40, (0.15, 0.8)), Stage(176, 20, (0.25, 1.0)), Stage(224, 
 # What two cores without bf16 do in an hour and a half: too few epochs for mixup to pay.
 SHORT = (
     Stage(64, 7, (0.2, 0.8)),
-    Stage(96, 9, (0.2, 0.8)),
-    Stage(128, 5, (0.25, 1.0)),
-    Stage(176, 2, (0.35, 1.0)),
+    Stage(96, 5, (0.2, 0.8)),
+    Stage(128, 2, (0.25, 1.0)),
 )
 
 RECIPES: dict[str, Recipe] = {

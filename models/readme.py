@@ -12,7 +12,7 @@ BEGIN, END = "<!-- networks: written by python -m models.accuracy -->", "<!-- /n
 
 
 def row(folder: Path) -> str:
-    """One network: title, parameters, bytes shipped, top-1 as shipped and before packing."""
+    """One network: title, parameters, bytes shipped, top-1 as shipped, before packing and on 8 bits."""
     manifest = read_manifest(folder / "manifest.json")
     weights = manifest.get_weights(manifest.default_weights)
     graph = read_graph(onnx.load(folder / weights.graph, load_external_data=False), manifest)
@@ -30,6 +30,7 @@ def row(folder: Path) -> str:
         dataset,
         share(weights.accuracy),
         share(before),
+        share(weights.accuracy_int8),
     )
     return f"| {' | '.join(cells)} |"
 
@@ -41,8 +42,8 @@ def share(accuracy: Accuracy | None) -> str:
 
 def table(folders: list[Path]) -> str:
     """The table in Markdown."""
-    head = "| network | parameters | shipped | measured on | top-1 | top-1, uncompressed |\n|---|--:|--:|---|--:|--:|"
-    return "\n".join([head, *map(row, folders)])
+    head = "| network | parameters | shipped | measured on | top-1 | top-1, uncompressed | top-1, int8 |"
+    return "\n".join([head, "|---|--:|--:|---|--:|--:|--:|", *map(row, folders)])
 
 
 def write_table(readme: Path, folders: list[Path]) -> None:

@@ -30,13 +30,15 @@ def test_ten_are_four_corners_the_centre_and_their_mirrors() -> None:
         (144, 16, 368, 240),
     ]
     pixels = np.random.default_rng(0).integers(0, 256, (256, 512, 3), dtype=np.uint8)
-    tensors = list(photo_to_tensors(pixels, PLAIN, 3, Crops.TEN))
+    tensors = list(photo_to_tensors(Image.fromarray(pixels), PLAIN, 3, Crops.TEN))
     assert len(tensors) == 10
     for (left, top, right, bottom), tensor, mirror in zip(found, tensors[::2], tensors[1::2], strict=True):
         cut = pixels[int(top) : int(bottom), int(left) : int(right)].transpose(2, 0, 1)
         np.testing.assert_array_equal(tensor, cut)
         np.testing.assert_array_equal(mirror, cut[:, :, ::-1])
-    np.testing.assert_array_equal(tensors[8], to_tensor(pixels, PLAIN, 3))  # the centre is the one crop
+    np.testing.assert_array_equal(
+        tensors[8], to_tensor(Image.fromarray(pixels), PLAIN, 3)
+    )  # the centre is the one crop
 
 
 @pytest.mark.parametrize("upright", [False, True])
@@ -61,7 +63,7 @@ def test_144_are_four_scales_three_squares_six_crops_and_their_mirrors(upright: 
         turned = {tuple(round(e * s, 3) for e in (t, x, b, r)) for x, t, r, b, s in expected}
         assert {tuple(round(edge, 3) for edge in box) for box in found} == turned
     pixels = np.asarray(draw_scene(1, width, height))
-    tensors = list(photo_to_tensors(pixels, PLAIN, 3, Crops.MANY))
+    tensors = list(photo_to_tensors(Image.fromarray(pixels), PLAIN, 3, Crops.MANY))
     assert len(tensors) == 144
     assert {tensor.shape for tensor in tensors} == {(3, 224, 224)}
     distinct = {hashlib.sha256(tensor.tobytes()).digest() for tensor in tensors}
@@ -85,14 +87,14 @@ def test_boxes_lie_in_the_picture(size: tuple[int, int], resize: int, crop: tupl
 
 def test_a_thin_picture_costs_no_more(catalog: Catalog) -> None:
     pixels = np.asarray(Image.new("RGB", (1, 10_000), (9, 99, 199)))
-    tensors = list(photo_to_tensors(pixels, PLAIN, 3, Crops.MANY))
+    tensors = list(photo_to_tensors(Image.fromarray(pixels), PLAIN, 3, Crops.MANY))
     assert len(tensors) == 144 and np.all(tensors[0][2] == 199)
 
 
 def test_predictions_are_the_mean_over_the_crops(catalog: Catalog) -> None:
     photos = [n for n in catalog.networks if n.ready and isinstance(n.weights.preprocessing, PhotoPreprocessing)]
     network = min(photos, key=lambda one: one.graph.multiply_adds)
-    picture = Picture(np.asarray(draw_scene(2)), "")
+    picture = Picture.of(np.asarray(draw_scene(2)))
     one_by_one = [network.engine.probabilities(tensor[None])[0] for tensor in network.tensors(picture, Crops.TEN)]
     found = network.predict(picture, network.graph.classes, Crops.TEN)
     mean = np.mean(one_by_one, axis=0)
@@ -116,4 +118,4 @@ def test_a_drawn_digit_has_no_corners(catalog: Catalog) -> None:
     for network in digits:
         assert isinstance(network, Network)
         with pytest.raises(NotSupported, match="crops=1"):
-            network.tensors(Picture(np.asarray(draw_scene()), ""), Crops.TEN)
+            network.tensors(Picture.of(np.asarray(draw_scene())), Crops.TEN)

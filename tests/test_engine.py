@@ -1,9 +1,12 @@
 """The engine: every layer's activation, whatever the batch size or layout of the graph."""
 
+import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import helper
 
@@ -84,4 +87,38 @@ def test_an_unknown_operator_is_refused_with_its_name() -> None:
 def test_provider_choice() -> None:
     assert choose_providers("cpu") == ["CPUExecutionProvider"]
     assert choose_providers("cuda")[0] == "CUDAExecutionProvider"
+    assert choose_providers("tensorrt")[0] == "TensorrtExecutionProvider"
     assert choose_providers("auto")[-1] == "CPUExecutionProvider"
+
+
+def test_a_gpu_whose_libraries_are_missing_is_told_once_and_the_processor_computes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    if "CUDAExecutionProvider" in ort.get_available_providers():
+        # this onnxruntime knows of CUDA; without a driver the provider cannot be loaded
+        monkeypatch.setattr("app.engine.NVIDIA_DEVICE", Path("/"))
+        assert choose_providers("auto") == broken
+    else:
+        monkeypatch.setattr("app.engine.choose_providers", lambda _: broken)
+    model = classifier()
+    with caplog.at_level("WARNING", logger="app.engine"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # onnxruntime's own, of a provider that it was built without
+        engines = [Engine(model, None, read_graph(model), provider="auto") for _ in range(2)]
+    if engines[0].provider == "CPUExecutionProvider":
+        assert [record.message for record in caplog.records] == [
+            "There is a GPU, but CUDAExecutionProvider cannot be loaded: CPUExecutionProvider computes."
+        ]
+
+
+@pytest.mark.parametrize("wanted", ["cuda", "tensorrt"])
+def test_a_provider_asked_for_by_name_must_come_up(wanted: str) -> None:
+    model = classifier()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            engine = Engine(model, None, read_graph(model), provider=wanted)
+        except NetworkUnusable as error:
+            assert "CONVSCOPE_PROVIDER=cpu" in error.detail
+        else:
+            assert engine.provider == choose_providers(wanted)[0]

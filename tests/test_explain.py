@@ -19,6 +19,7 @@ from app.explain import Explainer, Explanation
 from app.graph import Graph, read_graph
 from app.manifest import Manifest, PhotoPreprocessing, Weights
 from app.places import BUNDLED
+from app.sources import to_json
 from tests.recompute import recompute
 
 Array = npt.NDArray[np.float32]
@@ -30,7 +31,7 @@ BUNDLED_IDS = sorted(path.parent.name for path in BUNDLED.glob("*/manifest.json"
 
 
 def as_client_gets_it(explanation: Explanation) -> dict[str, Any]:
-    answer: dict[str, Any] = orjson.loads(orjson.dumps(explanation, option=orjson.OPT_SERIALIZE_NUMPY))
+    answer: dict[str, Any] = orjson.loads(to_json(explanation))
     return answer
 
 

@@ -20,10 +20,10 @@ ROOMS = {
     "graph": "arithmetic constants figures graph groups layer matching nodes numbers operations outline patterns "
     "reader tensors views",
     "explanations": "explain expression parameters sources",
-    "engine": "weights engine network catalog transfer mirrors cache pulls",
+    "engine": "weights quantise engine network int8 catalog transfer mirrors cache pulls",
     "saliency": "cam occlusion saliency",
     "service": "access assets budget clients headers logs metrics problems proxy queries redis_records runs salt "
-    "schemas service stores tensor_protocol visitors workers",
+    "schemas batches service stores tensor_protocol visitors workers",
     "routes": "routes routes.answers routes.bodies routes.ensembles routes.inference routes.layers routes.models "
     "routes.operations routes.pages routes.predictions routes.pulls routes.runs routes.saliency",
     "doors": "main verbs housekeeping cli cluster",

@@ -9,7 +9,8 @@ from PIL import Image as Pillow
 from app import open_network
 from app.catalog import Catalog
 from app.errors import ImageUndecodable, InvalidValue, LayerNotFound, NotSupported
-from app.network import Network, as_image
+from app.imaging import as_image
+from app.network import Network
 from app.settings import Settings
 from tests.small_onnx import classifier, save
 

@@ -12,7 +12,6 @@ from app.queries import EnsembleQuery
 from app.routes.bodies import IMAGE_BODY, REFUSALS
 from app.routes.predictions import predictions_out
 from app.routes.runs import elapsed_out, prediction_out
-from app.runs import PRECISION
 from app.schemas import EnsembleOut
 from app.service import Desk, Service
 from app.stores import Elapsed
@@ -30,7 +29,7 @@ def members_of(service: Service, query: EnsembleQuery) -> list[Network]:
         NotSupported: their classes differ.
     """
     names = query.models.split(",")
-    members = [service.catalog.network(name.strip(), query.weights) for name in names]
+    members = [service.catalog.network(name.strip(), query.weights, query.precision) for name in names]
     if len({member.id for member in members}) < len(members):
         raise InvalidValue(
             f"models={query.models} names a network twice; name each once.", query.models, field="models"
@@ -60,7 +59,7 @@ async def predict_together(request: Request, service: Desk, query: Annotated[Ens
     return EnsembleOut(
         models=[member.id for member in members],
         trained=all(member.trained for member in members),
-        precision=PRECISION,
+        precision=query.precision,
         crops=query.how_many,
         predictions=[prediction_out(one) for one in members[0].rank(mean, query.top)],
         members=[predictions_out(member, outcome, query) for member, outcome in zip(members, outcomes, strict=True)],

@@ -14,6 +14,7 @@ from app.queries import MapsQuery, NoQuery
 from app.routes.answers import BINARY, JSON, PNG, Drawn, LayerName, RunId, derive, file_of
 from app.schemas import ExplanationOut, LayerStatistics
 from app.service import Desk, OpenRun, Service
+from app.sources import to_json
 from app.tensors import npy
 
 router = APIRouter(prefix="/api/v1/runs/{run}/layers/{layer}", tags=["layers"])
@@ -120,7 +121,7 @@ async def explain(service: Service, request: Request, run: str, layer: str, unit
 
     def draw(opened: OpenRun) -> Drawn:
         explanation = opened.network.explainer.explain(layer, unit, opened.activations)
-        return Drawn(orjson.dumps(explanation, option=orjson.OPT_SERIALIZE_NUMPY))
+        return Drawn(to_json(explanation))
 
     return await derive(service, request, run, JSON, draw)
 

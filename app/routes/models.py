@@ -36,6 +36,8 @@ def weights_out(network: Network) -> WeightsOut:
         pullable=isinstance(weights.origin, Pulled),
         bytes=bytes_of(network),
         accuracy=weights.accuracy.model_dump() if weights.accuracy else None,
+        provider=network.provider_name,
+        precisions=["fp32", "int8"] if weights.ranges else ["fp32"],
     )
 
 

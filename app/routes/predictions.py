@@ -10,7 +10,7 @@ from app.queries import PredictQuery
 from app.routes.answers import ModelId
 from app.routes.bodies import IMAGE_BODY, REFUSALS
 from app.routes.runs import elapsed_out, prediction_out
-from app.runs import PRECISION, Outcome
+from app.runs import Outcome
 from app.schemas import PredictionsOut
 from app.service import Desk
 from app.uploads import read_upload
@@ -24,7 +24,7 @@ def predictions_out(network: Network, outcome: Outcome, query: PredictQuery) -> 
         model=network.id,
         weights=network.weights_id,
         trained=network.trained,
-        precision=PRECISION,
+        precision=network.precision,
         crops=query.how_many,
         predictions=[prediction_out(one) for one in network.rank(outcome.probabilities, query.top)],
         unfamiliar=network.looks_unfamiliar(outcome.probabilities),
@@ -37,7 +37,7 @@ async def predict(
     request: Request, service: Desk, model: ModelId, query: Annotated[PredictQuery, Query()]
 ) -> PredictionsOut:
     """What a network takes an image for."""
-    network = service.catalog.network(model, query.weights)
+    network = service.catalog.network(model, query.weights, query.precision)
     network.require_numbers()
     service.workers.require_room([network.id])
     data = await read_upload(request, service.settings.max_body_bytes)

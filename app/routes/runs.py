@@ -74,7 +74,7 @@ async def create_run(
     request: Request, response: Response, service: Desk, model: ModelId, query: Annotated[PredictQuery, Query()]
 ) -> RunOut:
     """Run an image through a network and keep every layer; the same image again is the same run."""
-    network = service.catalog.network(model, query.weights)
+    network = service.catalog.network(model, query.weights, query.precision)
     network.require_numbers()
     service.workers.require_room([network.id])
     data = await read_upload(request, service.settings.max_body_bytes)

@@ -45,3 +45,6 @@ export function byId(id: string): HTMLElement {
 export function calm(): boolean {
   return window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
+
+/** Lets the browser paint and answer before the next piece of work. */
+export const breathe = (): Promise<void> => new Promise((resolve) => { setTimeout(resolve, 0); });

@@ -1,7 +1,8 @@
 /** The page, wired: the server's context, the catalog, the keys. */
 
 import { Api } from "./data/api";
-import { byId } from "./dom";
+import { breathe, byId } from "./dom";
+import { letDraw } from "./draw/ready";
 import { Page } from "./page";
 import { toggleTheme } from "./theme";
 import { Help } from "./views/help";
@@ -51,19 +52,23 @@ async function start(): Promise<void> {
   const api = new Api(root);
   const help = new Help();
   byId("help-button").addEventListener("click", () => { help.toggle(); });
-  const [models] = await Promise.all([api.models(), warmUp(root)]);
+  const warm = warmUp(root);
+  const models = await api.models();
   const page = new Page(api, models, {
     keepSeconds: Number(context["keepSeconds"]),
     maxBytes: Number(context["maxBodyBytes"]),
   });
-  byId("starting").remove();
+  await breathe();
   listenForKeys(page, help);
   Object.assign(window, { convscope: page }); // for the console and for tests: convscope.stage, convscope.screenOf(...)
+  void warm.then(() => {
+    letDraw();
+    return page.startGraphics();
+  });
   await page.open();
 }
 
 start().catch((error: unknown) => {
-  document.getElementById("starting")?.remove();
   const alert = byId("alert");
   alert.hidden = false;
   alert.textContent = error instanceof Error ? error.message : "The page could not start. Reload it.";

@@ -8,12 +8,12 @@ import { tileFor } from "./data/maps";
 import { Tensors } from "./data/tensors";
 import type { Model, ModelDetail, Run, WeightsInfo } from "./data/wire";
 import type { Scale, Theme } from "./draw/colour";
-import { byId } from "./dom";
+import { breathe, byId } from "./dom";
 import { Guide } from "./guide";
 import type { Stroke } from "./input/drawing";
 import { inkPicture } from "./input/ink";
 import { Latest } from "./input/latest";
-import { samplePicture } from "./input/picture";
+import { isBlank, samplePicture, type Input } from "./input/picture";
 import { firstSample, sampleNamed, type Sample } from "./input/samples";
 import { Settled } from "./input/settled";
 import type { Stage } from "./scene/stage";
@@ -30,14 +30,6 @@ import { SceneView, type View } from "./views/scene";
 
 const SCALES: readonly Scale[] = ["signed", "layer", "map"];
 
-/** A picture to run, or a run that the server has already. */
-type Input = { picture: () => Promise<Blob>; accepted?: () => void; blank?: boolean } | { run: string };
-
-/** Whether it is an empty drawing. */
-function isBlank(input: Input | null): boolean {
-  return input !== null && "blank" in input && input.blank;
-}
-
 export class Page {
   private readonly api: Api;
   private readonly models: readonly Model[];
@@ -52,6 +44,7 @@ export class Page {
   private readonly scene: SceneView;
   private readonly runner = new Latest<Input>((input) => this.perform(input));
   private readonly link = new Settled(120, () => { history.replaceState(null, "", writePlace(this.place)); });
+  private readonly legend = new Settled(60, () => { this.showLegend(undefined); });
   private readonly seen = new Settled(150, () => { this.input.showSeen(this.run === null ? null : this.api.inputUrl(this.run.id)); });
   private model: ModelDetail | null = null;
   private weights: WeightsInfo | null = null;
@@ -89,6 +82,11 @@ export class Page {
       rested: () => { this.rested(); },
       hovered: (layer) => { this.showLegend(layer); },
       view: (view) => { this.setView(view); },
+      arranged: (layers) => { this.writeLink(layers); },
+      failed: () => {
+        note("This browser gives no WebGL, which the scene is drawn with: the same maps are listed flat.");
+        this.setView("list");
+      },
     });
     this.loader = new Loader(api, (name, maps) => {
       this.layers.setMaps(name, maps);
@@ -118,9 +116,13 @@ export class Page {
     if (model === undefined) throw new Problem(0, "", "This server serves no network.");
     if (this.place.run !== undefined) this.current = { run: this.place.run };
     const pose = readPose(this.place.camera);
-    this.setView(this.place.view === "list" || this.stage === null ? "list" : pose?.flat === true || this.place.view === "flat" ? "flat" : "scene");
-    if (this.stage === null) note("This browser gives no WebGL, which the scene is drawn with: the same maps are listed flat.");
+    this.setView(this.place.view === "list" ? "list" : pose?.flat === true || this.place.view === "flat" ? "flat" : "scene");
     await this.choose(model.id, this.place.weights ?? model.default_weights, pose);
+  }
+
+  /** Starts the browser's graphics, beside everything else. */
+  startGraphics(): Promise<void> {
+    return this.scene.begin();
   }
 
   setView(view: View): void {
@@ -154,14 +156,10 @@ export class Page {
   }
 
   /** Where a unit is seen on the screen, in CSS pixels; null where it is not. */
-  screenOf(layer: string, unit: readonly number[]): { x: number; y: number } | null {
-    return this.scene.theatre?.screenOf(layer, unit) ?? null;
-  }
+  readonly screenOf = (layer: string, unit: readonly number[]): { x: number; y: number } | null => this.scene.theatre?.screenOf(layer, unit) ?? null;
 
   /** Where the middle of a layer is seen on the screen. */
-  centreOf(layer: string): { x: number; y: number } | null {
-    return this.scene.theatre?.centreOf(layer) ?? null;
-  }
+  readonly centreOf = (layer: string): { x: number; y: number } | null => this.scene.theatre?.centreOf(layer) ?? null;
 
   toggleFlat(): void {
     if (this.stage !== null) this.setView(this.place.view === "flat" ? "scene" : "flat");
@@ -183,12 +181,18 @@ export class Page {
     if (layer !== undefined) byId("layers").querySelector<HTMLElement>(`[data-layer="${CSS.escape(layer)}"] canvas`)?.focus({ preventScroll: true });
   }
 
+  /** Another network: what was chosen and arranged belonged to the one before. */
+  private leave(): void {
+    this.close();
+    Object.assign(this.place, { folded: [], hidden: [] });
+  }
+
   private async choose(id: string, weightsId: string, pose: ReturnType<typeof readPose> = null): Promise<void> {
     try {
       const model = await this.api.model(id, weightsId);
       const weights = model.weights.find((one) => one.id === weightsId);
       if (weights === undefined) return;
-      if (this.model !== null) this.close();
+      if (this.model !== null) this.leave();
       this.model = model;
       this.weights = weights;
       Object.assign(this.place, { model: id, weights: weightsId });
@@ -196,12 +200,16 @@ export class Page {
       this.setRun(null);
       this.picker.show(model, weights);
       this.input.fit(model.input.channels);
-      this.layers.show(model);
       this.layers.setLook(this.look);
+      await this.layers.show(model);
+      if (model !== this.model) return; // the reader has gone on to another network
       this.scene.show(model);
+      await breathe();
+      if (model !== this.model) return;
       void this.guide.show(model).catch((error: unknown) => { say(error); });
       this.scene.setRun(model, weights, null);
       if (pose !== null) this.stage?.setPose(pose, false);
+      this.scene.arrange(this.place.folded ?? [], this.place.hidden ?? []);
       this.predictions.show(model, weights, null);
       say(null);
       if (!canRun(weights)) {
@@ -286,7 +294,7 @@ export class Page {
       await Promise.all([this.loader.load(run, this.scene.theatre?.inView() ?? model.layers), picture]);
       const painted = this.scene.theatre?.painted() ?? Promise.resolve();
       void painted.then(() => { document.body.dataset["painted"] = run.id; });
-      this.showLegend(undefined);
+      this.legend.ask();
       this.refine();
       say(null);
     } catch (error) {
@@ -326,7 +334,11 @@ export class Page {
   private select(name: string, unit: number[], reader = true): void {
     const { model, run } = this;
     const layer = model?.layers.find((one) => one.name === name);
-    if (model === null || run === null || layer === undefined) return;
+    if (model === null || layer === undefined) return;
+    if (run === null) {
+      if (this.weights !== null && canRun(this.weights)) Object.assign(this.place, { layer: name, unit }); // opens with the run
+      return;
+    }
     const opening = byId("inspector").hidden;
     const moved = this.place.layer !== name;
     Object.assign(this.place, { layer: name, unit });
@@ -381,7 +393,8 @@ export class Page {
     this.loader.refine(listed ? model.layers.map((layer) => ({ layer, tile })) : this.scene.theatre?.wishes() ?? []);
   }
 
-  private writeLink(): void {
+  private writeLink(news: Partial<Place> = {}): void {
+    Object.assign(this.place, news);
     this.link.ask();
   }
 }

@@ -91,11 +91,12 @@ describe("overview", () => {
 
 describe("link and problems", () => {
   it("survives a round trip", () => {
-    const place = { model: "x", weights: "w", sample: "digit-7", layer: "a.b", unit: [1, 2, 3], scale: "layer" };
+    const place = { model: "x", weights: "w", sample: "digit-7", layer: "a.b", unit: [1, 2, 3], scale: "layer", folded: ["a,b&c", "d"], hidden: ["é/%2C"] };
     expect(readPlace(writePlace(place))).toEqual(place);
   });
   it("ignores what is no unit", () => {
-    expect(readPlace("#unit=a,b&model=")).toEqual({});
+    expect(readPlace("#unit=a,b&model=&folded=")).toEqual({});
+    expect(writePlace({ model: "x", folded: [] })).toBe("#model=x");
   });
   it("shows a problem's own sentence", () => {
     expect(problemOf(404, '{"title":"T","detail":"There is no layer x.","type":"layer-not-found"}').message).toBe("There is no layer x.");

@@ -1,3 +1,4 @@
+import { crosses, evenly, overlaps, spread, within } from "../src/layout/labels";
 import { describe, expect, it } from "vitest";
 import { colourIndex, cssColour, lutFor, rangeFor } from "../src/draw/colour";
 import { contributions, strongestCell, unitUnder } from "../src/data/contributions";
@@ -11,6 +12,35 @@ import { hitTile, layoutTiles, stepTile, tileAt, uprightShape } from "../src/lay
 
 const layers = (names: string, sum = ""): { name: string; op: string }[] => names.split("").map((name) => ({ name, op: name === sum ? "add" : "conv" }));
 const edges = (text: string): [string, string][] => text.split(" ").map((pair) => [pair.charAt(0), pair.charAt(1)]);
+
+describe("names", () => {
+  it("keep their distance and stay as near as they can, inside the room", () => {
+    expect(spread([10, 60, 90], 17, 0, 200)).toEqual([10, 60, 90]); // room enough
+    expect(spread([50, 50, 50], 10, 0, 200)).toEqual([40, 50, 60]); // around where they belong
+    expect(spread([1, 2, 3, 150], 20, 0, 200)).toEqual([0, 20, 40, 150]); // pushed in from the edge
+    const many = spread(Array.from({ length: 10 }, (_, k) => 180 + k), 17, 0, 190);
+    expect(many.at(-1)).toBeCloseTo(190);
+    for (const [index, place] of many.entries()) if (index > 0) expect(place - (many[index - 1] ?? 0)).toBeGreaterThanOrEqual(16.99);
+    const tight = spread([5, 6, 7, 8, 9], 17, 0, 40); // four gaps of 17 do not fit: they share the room
+    expect(tight).toEqual([0, 10, 20, 30, 40]);
+    expect(spread([], 17, 0, 40)).toEqual([]);
+  });
+  it("are thinned evenly, and all there in the end", () => {
+    for (const count of [0, 1, 2, 7, 93]) expect([...evenly(count)].sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, k) => k));
+    expect(evenly(93).slice(0, 5)).toEqual([0, 92, 46, 23, 69]);
+  });
+  it("see a line that crosses them, and one that passes by", () => {
+    const box = [10, 10, 30, 20] as const;
+    expect(crosses([[0, 0], [40, 30]], box)).toBe(true); // no corner of either lies in the other
+    expect(crosses([[0, 0], [5, 40], [12, 15]], box)).toBe(true);
+    expect(crosses([[20, 0], [20, 9]], box)).toBe(false);
+    expect(crosses([[0, 15], [0, 18]], box)).toBe(false);
+    expect(crosses([[20, 15]], box)).toBe(false); // a point is no line
+    expect(overlaps(box, [29, 19, 50, 50])).toBe(true);
+    expect(overlaps(box, [30, 10, 50, 20])).toBe(false);
+    expect(within([10, 10, 30, 21], box)).toBe(false);
+  });
+});
 
 describe("rail", () => {
   it("draws a chain as one straight line", () => {

@@ -2,14 +2,19 @@ import { describe, expect, it } from "vitest";
 import { readPose, writePose } from "../src/data/link";
 import { finerTile, firstTile, partsOf } from "../src/data/loader";
 import type { Explanation } from "../src/data/wire";
-import { between, Camera, dot, fitting, type Frame } from "../src/layout/camera";
-import { bitmapOf } from "../src/input/bitmap";
+import { between, Camera, dot, type Frame } from "../src/layout/camera";
+import { bringing, fitting, focusOf, roomOf, surroundings } from "../src/layout/framing";
+import { bitmapOf, colourBitmap } from "../src/input/bitmap";
+import type { Stroke } from "../src/input/drawing";
+import { greyOf } from "../src/input/ink";
 import { layoutLinks } from "../src/layout/links";
-import { blockCentre, blockCorners, inWindow, nearestPoint, pick, plateCorners } from "../src/layout/pick";
+import { blockCentre, blockCorners, inWindow, nearestPoint, pick, pickNear, plateCorners } from "../src/layout/pick";
 import { ALL_OPEN, depthOf, layoutPlates, sideOf, widthFor, type Plate, type Spec } from "../src/layout/plates";
 import { inputsOf, ranksOf, stretchesOf, type Edges } from "../src/layout/ranks";
 import { raysOf } from "../src/scene/rays";
-import { atlasOf, meanOf } from "../src/scene/slab";
+import { meanOf } from "../src/data/mean";
+import { planeOf } from "../src/scene/sketch";
+import { atlasOf } from "../src/scene/slab";
 import type { Pose } from "../src/scene/stage";
 
 const names = (text: string): { name: string }[] => text.split("").map((name) => ({ name }));
@@ -126,6 +131,50 @@ describe("camera", () => {
       expect(Math.max(...seen.map((one) => one[1]))).toBeLessThan(FRAME.height - FRAME.bottom);
     }
   });
+  it("moves no more than it takes to bring a map out from under a panel", () => {
+    const map = plateCorners(plates()[4] as Plate);
+    const clear = (pose: Pose, frame: Frame): boolean => map.every((point) => {
+      const [x, y] = new Camera(pose, frame).project(point) ?? [-1, -1];
+      return x >= frame.left && x <= frame.width - frame.right && y >= frame.top && y <= frame.height - frame.bottom;
+    });
+    const seen = new Camera(fitting(map, POSE, FRAME, 0.4), FRAME);
+    expect(bringing(map, seen)).toBe(seen.pose); // it is in view already
+    const away = new Camera(seen.panned(380, 0), FRAME); // behind the panel at the right
+    expect(clear(away.pose, FRAME)).toBe(false);
+    const back = bringing(map, away);
+    expect(clear(back, FRAME)).toBe(true);
+    expect(back.distance).toBe(away.pose.distance);
+    expect(back.target[1]).toBeCloseTo(away.pose.target[1], 6); // sideways alone
+    const phone: Frame = { width: 390, height: 844, left: 0, top: 110, right: 0, bottom: 390 };
+    const near = new Camera(fitting(map, POSE, FRAME, 0.9), phone);
+    expect(clear(near.pose, phone)).toBe(false);
+    expect(clear(bringing(map, near), phone)).toBe(true); // it does not fit as near as that
+  });
+  it("flies to all of a layer, or to as many of its maps as can be read", () => {
+    const wide = { ...spec("w", 400, 28) };
+    const [plate] = layoutPlates([wide], [], ALL_OPEN, 900);
+    if (plate === undefined) throw new Error("no plate");
+    for (const frame of [FRAME, { width: 390, height: 844, left: 0, top: 110, right: 0, bottom: 370 }]) {
+      for (const slot of [0, 211, 399]) {
+        const points = focusOf(plate, POSE, frame, 0.8, slot);
+        const camera = new Camera(fitting(points, POSE, frame, 0.8), frame);
+        const [left, right] = blockCorners(plate, { slot, row: 0, column: 0 }, 28, 28).map((point) => camera.project(point) ?? [0, 0, 0] as const);
+        expect(Math.hypot((right?.[0] ?? 0) - (left?.[0] ?? 0), (right?.[1] ?? 0) - (left?.[1] ?? 0))).toBeGreaterThan(45);
+        expect(left?.[0]).toBeGreaterThan(frame.left); // the wanted map is one of them
+        expect(right?.[0]).toBeLessThan(frame.width - frame.right);
+      }
+    }
+    const [few] = layoutPlates([spec("f", 6, 28)], [], ALL_OPEN, 900);
+    expect(few === undefined ? [] : focusOf(few, POSE, FRAME, 0.8)).toEqual(few === undefined ? null : plateCorners(few));
+  });
+  it("takes a map as what surrounds a cell, or the cell where the map is larger than the window", () => {
+    const plate = plates()[1] as Plate;
+    const map = blockCorners(plate, { slot: 3, row: 0, column: 0 }, plate.height, plate.width);
+    expect(surroundings(plate, 3, 5, 6, new Camera(fitting(plateCorners(plate), POSE, FRAME), FRAME))).toEqual(map);
+    const near = new Camera(fitting(map, POSE, FRAME, 3), FRAME);
+    expect(surroundings(plate, 3, 5, 6, near)).toEqual(blockCorners(plate, { slot: 3, row: 5, column: 6 }));
+    expect(roomOf({ ...FRAME, right: 1200 })[0]).toBe(40); // panels that meet leave a little all the same
+  });
   it("turns the shorter way round, and survives the link", () => {
     expect(between({ ...POSE, azimuth: 3 }, { ...POSE, azimuth: -3 }, 0.5).azimuth).toBeCloseTo(Math.PI, 5);
     const again = readPose(writePose(POSE));
@@ -164,6 +213,26 @@ describe("picking", () => {
 });
 
 describe("seeing", () => {
+  it("finds the nearest cell for a finger that misses all, and none farther away than it reaches", () => {
+    const all = plates();
+    const pose = fitting(all.flatMap(plateCorners), POSE, { width: 390, height: 844, left: 0, top: 110, right: 0, bottom: 390 });
+    const camera = new Camera(pose, { width: 390, height: 844, left: 0, top: 110, right: 0, bottom: 390 });
+    let missed = 0;
+    for (const plate of all) {
+      for (let slot = 0; slot < plate.count; slot += 3) {
+        const [x, z] = [blockCorners(plate, { slot, row: 0, column: 0 }, plate.height, plate.width)[1]?.[0] ?? 0, plate.z];
+        const seen = camera.project([x + plate.gap / 2, plate.y, z]) ?? [0, 0, 0]; // in the gap beside a tile, or beside the plate
+        if (pick(all, camera.ray(seen[0], seen[1]))?.cell == null) missed += 1;
+        const found = pickNear(all, camera, seen[0], seen[1], 24);
+        expect(found?.cell, `${plate.name} ${slot}`).not.toBeNull();
+        const spot = camera.project(found?.point ?? [0, 0, 0]) ?? [0, 0, 0];
+        expect(Math.hypot(spot[0] - seen[0], spot[1] - seen[1])).toBeLessThanOrEqual(24);
+        expect(found?.cell?.slot).toBeLessThan(found?.plate.count ?? 0);
+      }
+    }
+    expect(missed).toBeGreaterThan(5);
+    expect(pickNear(all, camera, 5, 5, 24)).toBeNull();
+  });
   it("knows a plate that the eye is over, and one that lies behind it", () => {
     const all = plates();
     const plate = all[4] as Plate;
@@ -213,6 +282,46 @@ describe("bitmaps", () => {
     expect(bytes.length).toBe(14 + 40 + 1024 + 8);
     expect([...bytes.subarray(-8)]).toEqual([1, 2, 3, 0, 4, 5, 6, 0]);
     expect([...bytes.subarray(54 + 4 * 7, 58 + 4 * 7)]).toEqual([7, 7, 7, 0]);
+  });
+});
+
+describe("the sketch", () => {
+  it("lays a plate where the camera sees it", () => {
+    for (const flat of [false, true]) {
+      const camera = new Camera(flat ? { ...POSE, azimuth: 0, elevation: Math.PI / 2, flat } : POSE, FRAME);
+      for (const plate of plates()) {
+        const m = planeOf(plate, camera);
+        for (const [across, down] of [[0, 0], [1, 0], [0.3, 0.8], [1, 1]] as const) {
+          const [u, v] = [across * plate.wide, down * plate.deep];
+          const [x, y, w] = [0, 1, 3].map((row) => (m[row] ?? 0) * u + (m[4 + row] ?? 0) * v + (m[12 + row] ?? 0));
+          const seen = camera.project([plate.x - plate.wide / 2 + u, plate.y, plate.z - plate.deep / 2 + v]);
+          expect((x ?? 0) / (w ?? 1)).toBeCloseTo(seen?.[0] ?? NaN, 3);
+          expect((y ?? 0) / (w ?? 1)).toBeCloseTo(seen?.[1] ?? NaN, 3);
+        }
+      }
+    }
+  });
+  it("is a picture with opacity, as browsers read it", () => {
+    const bytes = colourBitmap(Uint32Array.of(0xff030201, 0x80060504), 2, 1);
+    const view = new DataView(bytes.buffer);
+    expect([view.getUint16(0), view.getUint32(10, true), view.getInt32(18, true), view.getInt32(22, true)]).toEqual([0x424d, 122, 2, -1]);
+    expect([...bytes.slice(122)]).toEqual([1, 2, 3, 255, 4, 5, 6, 128]);
+  });
+});
+
+describe("ink", () => {
+  it("is as wide as the pen, round at its ends, and taken away by the eraser", () => {
+    const line: Stroke = { points: [[0.25, 0.5], [0.75, 0.5]], width: 0.1, erase: false };
+    const at = (grey: Uint8Array, x: number, y: number): number => grey[y * 100 + x] ?? -1;
+    const grey = greyOf([line], 100);
+    expect([at(grey, 50, 45), at(grey, 50, 54), at(grey, 50, 43), at(grey, 50, 56)]).toEqual([0, 0, 255, 255]); // 10 of 100 pixels
+    expect([at(grey, 22, 49), at(grey, 18, 49)]).toEqual([0, 255]);
+    expect(at(grey, 21, 45)).toBeGreaterThan(at(grey, 24, 45)); // a corner is round
+    const half = greyOf([line, { points: [[0.5, 0.5], [0.8, 0.5]], width: 0.3, erase: true }], 100);
+    expect([at(half, 30, 50), at(half, 70, 50)]).toEqual([0, 255]);
+    const disc = greyOf([{ points: [[0.5, 0.5]], width: 0.2, erase: false }], 100);
+    expect(Math.abs(disc.reduce((sum, level) => sum + (255 - level) / 255, 0) / (Math.PI * 10 ** 2) - 1)).toBeLessThan(0.02);
+    expect(greyOf([], 4)).toEqual(new Uint8Array(16).fill(255));
   });
 });
 

@@ -34,6 +34,7 @@ class Visit:
     def settle(self) -> None:
         """Waits until no run is in progress, and none follows (a digit that draws itself takes 0.9 s)."""
         self.page.wait_for_selector(SETTLED)
+        self.page.wait_for_selector("#scene[data-graphics]:not([data-graphics='starting'])", state="attached")
         run = None
         while run != (run := self.page.locator("body").get_attribute("data-run")):
             self.page.wait_for_timeout(1200)
@@ -70,10 +71,16 @@ def visit(chromium: Browser, server: str) -> Iterator[Open]:
     visits: list[Visit] = []
     contexts = []
 
-    def open_page(fragment: str = "", size: tuple[int, int] = WIDE, theme: str = "dark") -> Visit:
+    def open_page(
+        fragment: str = "", size: tuple[int, int] = WIDE, theme: str = "dark", touch: bool = False
+    ) -> Visit:
         scheme: Literal["light", "dark"] = "light" if theme == "light" else "dark"
         context = chromium.new_context(
-            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, reduced_motion="reduce"
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme=scheme,
+            reduced_motion="reduce",
+            has_touch=touch,
+            is_mobile=touch,
         )
         contexts.append(context)
         page = context.new_page()

@@ -166,6 +166,12 @@ def test_the_window_slides_with_the_api_s_numbers(visit: Open, api: httpx.Client
     player.wait_for()
     expect(player.locator(".player-figures")).to_contain_text(layer["formula"])
     output = player.locator(".output-frame canvas")
+    # both pictures show cells of one size, or of a whole number of times that size
+    into = player.locator(".map-frame:not(.output-frame) canvas")
+    sides = [float(one.evaluate("canvas => canvas.getBoundingClientRect().width")) for one in (into, output)]
+    source = next(one for one in layers_of(api, model) if one["name"] == layer["inputs"][0])
+    ratio = (sides[1] / layer["shape"][2]) / (sides[0] / source["shape"][2])
+    assert math.isclose(ratio, max(1, source["shape"][2] // layer["shape"][2]), rel_tol=0.02)
     output.focus()
     numbers = tensor(api, seen.run(), layer["name"])[2]
     spread = float(numbers.std())

@@ -6,7 +6,7 @@ import math
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from benchmarks.chromium import NARROW
 from tests.browser.conftest import LIST, Open, Visit
@@ -47,6 +47,41 @@ def test_it_opens_alive(visit: Open, api: httpx.Client) -> None:
         assert math.isclose(number(row, "data-min"), figures["min"], rel_tol=1e-5, abs_tol=1e-6)
         assert math.isclose(number(row, "data-max"), figures["max"], rel_tol=1e-5, abs_tol=1e-6)
     assert shown_predictions(seen) == answer(api, seen.run())
+
+
+def test_it_is_alive_before_the_browser_s_graphics_have_started(visit: Open, api: httpx.Client) -> None:
+    seen = visit()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    seen.page.route("**/warm.js", hold)
+    seen.page.goto("about:blank")
+    seen.page.goto(seen.url)
+    seen.page.wait_for_selector("#scene[data-graphics='starting']")
+    seen.page.wait_for_selector("body[data-painted]")
+    expect(seen.page.locator("#starting")).to_have_count(0)
+    model = str(seen.page.locator(".layer-list").get_attribute("data-model"))
+    table = api.get(f"/api/v1/models/{model}").json()["layers"]
+    pictures = seen.page.locator(".sketch img")
+    expect(pictures).to_have_count(len(table))
+    for at in range(len(table)):
+        assert pictures.nth(at).evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 0
+    expect(seen.page.locator(".pad-early path")).not_to_have_count(0)  # the digit draws itself
+    seen.page.wait_for_timeout(1200)
+    assert shown_predictions(seen) == answer(api, seen.run())
+    assert seen.page.locator("#scene").get_attribute("data-graphics") == "starting"
+    # a plate is sketched where the scene will draw it
+    spot = seen.page.evaluate("(layer) => convscope.centreOf(layer)", table[1]["name"])
+    box = seen.page.locator(".sketch-slab").nth(1).bounding_box()
+    assert box is not None and box["x"] < spot["x"] < box["x"] + box["width"]
+    assert box["y"] < spot["y"] < box["y"] + box["height"]
+    for route in held:
+        route.continue_()
+    seen.settle()
+    assert seen.page.locator("#scene").get_attribute("data-graphics") == "ready"
+    expect(seen.page.locator(".sketch, .pad-early")).to_have_count(0)
 
 
 def test_drawing_runs_live(visit: Open, api: httpx.Client) -> None:

@@ -1,7 +1,9 @@
 """The scene as a reader walks through it: units by their place on the screen, the API's numbers, camera and link."""
 
+import itertools
 import json
 import math
+import re
 from typing import Any
 
 import httpx
@@ -56,18 +58,62 @@ def scene(seen: Visit, name: str) -> int:
     return int(str(seen.page.locator("#scene").get_attribute(name)))
 
 
+def captions(seen: Visit) -> list[str]:
+    """Layers whose names are written in the scene."""
+    return str(seen.page.locator("#scene").get_attribute("data-captioned")).split()
+
+
+def expect_caption(seen: Visit, layer: str) -> None:
+    """Waits until the name of a layer is written in the scene."""
+    word = re.compile(rf"(^|\s){re.escape(layer)}(\s|$)")
+    expect(seen.page.locator("#scene")).to_have_attribute("data-captioned", word)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_every_layer_of_a_deep_network_is_reached_by_name(
+    visit: Open, api: httpx.Client, size: tuple[int, int]
+) -> None:
+    model = max(MODELS, key=lambda one: len(layers_of(api, one)))
+    seen = visit(f"#model={model}", size=size)
+    names = [layer["name"] for layer in layers_of(api, model)]
+    written = captions(seen)
+    assert len(written) > (12 if size == WIDE else 5)
+    if size == WIDE:  # thinned evenly: no long stretch without a name
+        places = sorted(names.index(name) for name in written)
+        assert max(after - before for before, after in itertools.pairwise(places)) < len(names) / 4
+    if size == NARROW:
+        seen.page.get_by_role("button", name="Layers", exact=True).click()
+    left_out = next(name for name in names[5:] if name not in written)
+    seen.page.locator(f"#shelf li[data-layer='{left_out}']").hover()
+    expect_caption(seen, left_out)
+    if size == WIDE:
+        box = seen.page.locator(".minimap").bounding_box()
+        assert box is not None
+        seen.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        expect(seen.page.locator(".minimap-name")).to_be_visible()
+        pointed = seen.page.locator(".minimap-name").inner_text()
+        assert pointed in names
+        expect_caption(seen, pointed)
+        fly(seen, left_out)
+        for name in names[names.index(left_out) - 1 :][:3]:
+            expect_caption(seen, name)  # names appear as one comes nearer
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_every_layer_stands_and_its_units_are_found_by_place(visit: Open, api: httpx.Client, model: str) -> None:
     seen = visit(f"#model={model}")
     assert scene(seen, "data-draw-calls") <= FULL_DRAW_CALLS
     table = layers_of(api, model)
     assert seen.page.locator("#shelf li").count() == len(table)
+    outputs = table[-1]["shape"][0]
+    assert str(seen.page.locator("#scene").get_attribute("data-named")) == ",".join(map(str, range(outputs)))
     by_op = {layer["op"]: layer for layer in table}  # the last layer of every operator
     for layer in by_op.values():
         unit = middle(layer["shape"])
         fly(seen, layer["name"], unit[0])
         told = api.get(f"/api/v1/runs/{seen.run()}/layers/{layer['name']}/units/{'/'.join(map(str, unit))}").json()
         assert hover(seen, layer["name"], unit) == told["value"], layer["name"]
+        expect_caption(seen, layer["name"])
 
 
 @pytest.mark.parametrize("view", ["", "#view=flat"])
@@ -136,6 +182,42 @@ def test_layers_fold_open_and_hide(visit: Open, api: httpx.Client) -> None:
     row.hover()
     row.locator(".hide-one").click()
     seen.page.wait_for_selector(f"#scene[data-draw-calls='{calls}']")
+
+
+def test_a_link_holds_what_is_folded_and_hidden(visit: Open, api: httpx.Client) -> None:
+    model = MODELS[0]
+    table = layers_of(api, model)
+    names = [layer["name"] for layer in table]
+    first = visit(f"#model={model}")
+
+    def press(seen: Visit, layer: str, what: str) -> None:
+        row = seen.page.locator(f"#shelf li[data-layer='{layer}']")
+        row.hover()
+        row.locator(what).click()
+
+    press(first, names[1], ".fold-one")
+    press(first, names[4], ".fold-one")
+    press(first, names[6], ".hide-one")
+    drawn = len(names) - 1 + 2  # one layer is hidden; the picture and the ground stand before them
+    expect(first.page.locator("#scene")).to_have_attribute("data-draw-calls", str(drawn))
+    first.page.wait_for_function("() => location.hash.includes('hidden=')")
+    second = visit(first.page.url.split("/")[-1])
+    for layer, what in ((names[1], ".fold-one"), (names[4], ".fold-one"), (names[6], ".hide-one")):
+        row = second.page.locator(f"#shelf li[data-layer='{layer}']")
+        expect(row.locator(what)).to_have_attribute("aria-pressed", "true")
+    assert second.page.locator("#shelf [aria-pressed='true']").count() == 3
+    for layer in names:
+        here, there = (one.page.evaluate("layer => convscope.centreOf(layer)", layer) for one in (first, second))
+        if layer == names[6]:
+            assert here is None and there is None
+        else:
+            assert math.dist((here["x"], here["y"]), (there["x"], there["y"])) < 1, layer
+    second.page.get_by_role("button", name="Fold all").click()
+    second.page.wait_for_function("() => location.hash.includes('folded=*') || location.hash.includes('folded=%2A')")
+    other = next(one for one in MODELS if one != model)
+    second.page.locator(f".network[data-model='{other}']").click()
+    second.page.wait_for_function("model => location.hash.includes(model)", arg=other)
+    second.page.wait_for_function("() => !location.hash.includes('folded=')")
 
 
 def test_nothing_is_drawn_at_rest_and_every_way_of_moving_draws(visit: Open) -> None:
@@ -284,6 +366,8 @@ def test_a_phone_draws_reads_and_explains(visit: Open, api: httpx.Client) -> Non
     assert seen.run() != before
     assert shown_predictions(seen) == answer(api, seen.run())
     assert shown_predictions(seen)[0][0] == "1"
+    last, foot = (seen.page.locator(one).bounding_box() for one in (".bars li:last-child", "#sheets"))
+    assert last is not None and foot is not None and last["y"] + last["height"] <= foot["y"]  # without scrolling
     table = layers_of(api, str(seen.page.locator(".layer-list").get_attribute("data-model")))
     unit = middle(table[1]["shape"])
     hover(seen, table[1]["name"], unit)

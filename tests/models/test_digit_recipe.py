@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from app.manifest import DigitPreprocessing
@@ -21,7 +22,10 @@ RECIPE = DigitRecipe(epochs=3, batch=20, held_out=20)
 @pytest.fixture(scope="module")
 def digits() -> tuple[Tensor, Tensor]:
     """120 drawn digits (120, 1, 32, 32) and their labels."""
-    inputs = [to_tensor(draw(number % 10, 100, slant=0.02 * (number // 10) - 0.1), HOW, 1) for number in range(120)]
+    inputs = [
+        to_tensor(Image.fromarray(draw(number % 10, 100, slant=0.02 * (number // 10) - 0.1)), HOW, 1)
+        for number in range(120)
+    ]
     return torch.from_numpy(np.stack(inputs)), torch.arange(120) % 10
 
 

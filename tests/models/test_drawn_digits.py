@@ -12,7 +12,7 @@ from tests.models.strokes import draw
 
 
 def read(catalog: Catalog, pixels: NDArray[np.uint8]) -> int:
-    return catalog.network("lenet5").predict(Image(pixels, ""), top=1)[0].index
+    return catalog.network("lenet5").predict(Image.of(pixels), top=1)[0].index
 
 
 @pytest.mark.parametrize("digit", range(10))

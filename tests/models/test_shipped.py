@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from app.int8 import Int8Network
 from app.manifest import Packed, read_manifest
 from models.accuracy import TESTS, accuracy_of, answer, open_weights
 from models.architectures import build
@@ -54,7 +55,7 @@ def test_a_fixed_part_of_the_test_set_agrees_with_the_stated_figure(name: str, t
         return
     assert weights.accuracy is not None, f"run python -m models.accuracy {name}"
     try:
-        examples = list(TESTS[name].read(None))[::10]
+        examples = list(TESTS[name].read(None, 10))
     except FileNotFoundError as error:
         pytest.skip(str(error))
     network = open_weights(manifest, weights, BUNDLED / name / weights.graph, tmp_path)
@@ -65,6 +66,10 @@ def test_a_fixed_part_of_the_test_set_agrees_with_the_stated_figure(name: str, t
     assert abs(part.top1 - stated) < 4 * deviation
     assert weights.unfamiliar_below is not None
     assert float((certainties < weights.unfamiliar_below).mean()) < 0.05, "most digits and photos are familiar"
+    assert (weights.accuracy_int8 is not None) == bool(weights.ranges)
+    if weights.accuracy_int8 is not None:
+        counts, _ = answer(Int8Network(network), examples)
+        assert abs(accuracy_of(counts, "").top1 - weights.accuracy_int8.top1) < 4 * deviation
 
 
 def test_the_readmes_table_is_what_the_manifests_say(tmp_path: Path) -> None:

@@ -17,10 +17,15 @@ export interface Place {
   withSample?: string; // its picture: a sample
   withRun?: string; // or a run on the server
   view?: string; // "list" where the layers are listed instead of standing in the scene
+  folded?: string[]; // layers that are folded into their mean
+  hidden?: string[]; // layers that are not shown
   camera?: string; // the pose, as `writePose` has it; none for the whole network
 }
 
 const NAMES = ["model", "weights", "sample", "run", "layer", "scale", "view", "gamma", "panel", "tour", "with", "withSample", "withRun"] as const;
+
+/** Lists of layers; a name may hold any character. */
+const LISTS = ["folded", "hidden"] as const;
 
 /** Nothing is chosen any more. */
 export function forgetUnit(place: Place): void {
@@ -35,6 +40,10 @@ export function readPlace(fragment: string): Place {
   for (const name of NAMES) {
     const value = query.get(name);
     if (value !== null && value !== "") place[name] = value;
+  }
+  for (const name of LISTS) {
+    const layers = query.getAll(name).filter((layer) => layer !== "");
+    if (layers.length > 0) place[name] = layers;
   }
   const camera = query.get("camera");
   if (camera !== null && /^[-\d.,e]+$/.test(camera)) place.camera = camera;
@@ -58,6 +67,7 @@ export function readPose(text: string | undefined): Pose | null {
 
 export function writePlace(place: Place): string {
   const parts = NAMES.flatMap((name) => (place[name] === undefined || (name === "gamma" && place[name] === "1") ? [] : [`${name}=${encodeURIComponent(place[name])}`]));
+  for (const name of LISTS) for (const layer of place[name] ?? []) parts.push(`${name}=${encodeURIComponent(layer)}`);
   if (place.camera !== undefined) parts.push(`camera=${place.camera}`); // figures and commas alone
   if (place.unit !== undefined) parts.push(`unit=${place.unit.join(",")}`);
   return `#${parts.join("&")}`;

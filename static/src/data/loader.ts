@@ -1,5 +1,6 @@
 /** Fetching the maps of a run: coarse maps of every layer first, those in view before the others, then finer ones. */
 
+import { breathe } from "../dom";
 import type { Api } from "./api";
 import { readOverview, sizeOf, type Maps } from "./maps";
 import type { Layer, Run } from "./wire";
@@ -59,9 +60,6 @@ export function finerTile(layer: Sized, pixels: number): number {
   const allowed = TILES.findLast((tile) => bytesOf(layer, tile) <= FINEST) ?? 8;
   return Math.min(wanted, allowed, own);
 }
-
-/** Lets the browser paint and answer before the next piece of work. */
-const breathe = (): Promise<void> => new Promise((resolve) => { setTimeout(resolve, 0); });
 
 export class Loader {
   readonly maps = new Map<string, Maps>();

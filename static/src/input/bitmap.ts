@@ -21,3 +21,25 @@ export function bitmapOf(grey: Uint8Array, width: number, height: number): Uint8
   for (let row = 0; row < height; row += 1) bytes.set(grey.subarray(row * width, (row + 1) * width), HEADER + row * stride);
   return bytes;
 }
+
+const COLOUR_HEADER = 14 + 108; // file, and the fourth version of the info, which has a place for opacity
+
+/** A BMP with opacity of `pixels`: little-endian RGBA words, row by row from the top. */
+export function colourBitmap(pixels: Uint32Array, width: number, height: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(COLOUR_HEADER + 4 * pixels.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, 0x424d); // BM
+  view.setUint32(2, bytes.length, true);
+  view.setUint32(10, COLOUR_HEADER, true);
+  view.setUint32(14, 108, true);
+  view.setInt32(18, width, true);
+  view.setInt32(22, -height, true); // negative: from the top
+  view.setUint16(26, 1, true);
+  view.setUint16(28, 32, true); // bits a pixel
+  view.setUint32(30, 3, true); // masks follow
+  view.setUint32(34, 4 * pixels.length, true);
+  [0xff, 0xff00, 0xff0000, 0xff000000].forEach((mask, index) => { view.setUint32(54 + 4 * index, mask, true); }); // R, G, B, opacity
+  view.setUint32(70, 0x73524742, true); // sRGB
+  bytes.set(new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength), COLOUR_HEADER);
+  return bytes;
+}

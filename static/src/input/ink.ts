@@ -32,17 +32,41 @@ export function asStrokes(lines: readonly (readonly Point[])[]): Stroke[] {
   return lines.map((points) => ({ points: [...points], width: PEN_WIDTH, erase: false }));
 }
 
-/** The drawing, black on white, as a bitmap: made at once, so that maps can follow the pen. */
+/** The drawing, black on white, as a bitmap: made at once, without a canvas, so that maps can follow the pen. */
 export function inkPicture(strokes: readonly Stroke[]): Promise<Blob> {
-  const canvas = document.createElement("canvas");
-  canvas.width = SENT_SIDE;
-  canvas.height = SENT_SIDE;
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (context === null) return Promise.reject(new Error("This browser gives no 2D canvas, on which the drawing becomes a picture."));
-  drawInk(context, SENT_SIDE, strokes, "#ffffff", "#000000");
-  const pixels = new Uint32Array(context.getImageData(0, 0, SENT_SIDE, SENT_SIDE).data.buffer);
-  const grey = Uint8Array.from(pixels, (pixel) => pixel & 255); // red, green and blue are the same
-  return Promise.resolve(new Blob([bitmapOf(grey, SENT_SIDE, SENT_SIDE)], { type: "image/bmp" }));
+  return Promise.resolve(new Blob([bitmapOf(greyOf(strokes, SENT_SIDE), SENT_SIDE, SENT_SIDE)], { type: "image/bmp" }));
+}
+
+/** `side` x `side` levels from 255, the page, to 0, the ink; edges are a pixel soft, as a canvas draws them. */
+export function greyOf(strokes: readonly Stroke[], side: number): Uint8Array {
+  const grey = new Float32Array(side * side).fill(255);
+  const cover = new Float32Array(side * side);
+  for (const stroke of strokes) {
+    cover.fill(0);
+    const reach = (stroke.width * side) / 2 + 0.5;
+    stroke.points.forEach((point, index) => { coverSegment(cover, side, reach, stroke.points[Math.max(index - 1, 0)] ?? point, point); });
+    const level = stroke.erase ? 255 : 0;
+    for (let i = 0; i < grey.length; i += 1) grey[i] = (grey[i] ?? 0) + (cover[i] ?? 0) * (level - (grey[i] ?? 0));
+  }
+  return Uint8Array.from(grey, Math.round);
+}
+
+/** How much of each pixel lies within `reach` pixels of a segment with round ends; the most of what was there and is now. */
+function coverSegment(cover: Float32Array, side: number, reach: number, from: Point, to: Point): void {
+  const [ax, ay, bx, by] = [from[0] * side - 0.5, from[1] * side - 0.5, to[0] * side - 0.5, to[1] * side - 0.5]; // between pixels' middles
+  const [dx, dy] = [bx - ax, by - ay];
+  const length = dx * dx + dy * dy;
+  const [top, bottom] = [Math.max(Math.floor(Math.min(ay, by) - reach), 0), Math.min(Math.ceil(Math.max(ay, by) + reach), side - 1)];
+  const [left, right] = [Math.max(Math.floor(Math.min(ax, bx) - reach), 0), Math.min(Math.ceil(Math.max(ax, bx) + reach), side - 1)];
+  for (let y = top; y <= bottom; y += 1) {
+    for (let x = left; x <= right; x += 1) {
+      const along = length === 0 ? 0 : Math.min(Math.max(((x - ax) * dx + (y - ay) * dy) / length, 0), 1);
+      const [across, down] = [x - ax - along * dx, y - ay - along * dy];
+      const part = Math.min(reach - Math.sqrt(across * across + down * down), 1); // several times as fast as Math.hypot
+      const at = y * side + x;
+      if (part > (cover[at] ?? 0)) cover[at] = part;
+    }
+  }
 }
 
 /** A canvas as a PNG. */

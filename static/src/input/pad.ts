@@ -1,7 +1,8 @@
 /** The draw pad: pencil, eraser, undo, clear; by mouse, touch or pen. Every change is reported while drawing. */
 
-import { button, calm, h } from "../dom";
+import { button, calm, h, svg } from "../dom";
 import { Drawing, partOf, type Point, type Stroke } from "./drawing";
+import { drawable, whenDrawable } from "../draw/ready";
 import { asStrokes, drawInk, PEN_WIDTH } from "./ink";
 
 const SIDE = 264;
@@ -13,6 +14,8 @@ const WRITING_TIME = 900;
 export class Pad {
   readonly element: HTMLElement;
   private readonly canvas = h("canvas", { class: "pad", width: 2 * SIDE, height: 2 * SIDE, role: "img", "aria-label": "Draw pad. By keyboard, choose a digit among the samples below." });
+  /** What is drawn before the browser's graphics have started. */
+  private readonly early = svg("svg", { class: "pad-early", viewBox: "0 0 1 1", "aria-hidden": "true" });
   private readonly drawing = new Drawing();
   private readonly changed: (strokes: readonly Stroke[], byHand: boolean) => void;
   private erasing = false;
@@ -30,9 +33,12 @@ export class Pad {
     };
     const undo = button("Undo", () => { this.drawing.undo(); this.edited(); }, { class: "tool" });
     const clear = button("Clear", () => { this.drawing.clear(); this.edited(); }, { class: "tool" });
-    this.element = h("div", { class: "pad-box" }, this.canvas, h("div", { class: "tools" }, pencil, eraser, undo, clear));
+    this.element = h("div", { class: "pad-box" }, this.canvas, this.early, h("div", { class: "tools" }, pencil, eraser, undo, clear));
     this.listen();
-    this.paint();
+    whenDrawable(() => {
+      this.early.remove();
+      this.paint();
+    });
   }
 
   /** Leaves off where the pad draws by itself. */
@@ -67,6 +73,10 @@ export class Pad {
 
   /** Repaints in the colours of the theme. */
   paint(): void {
+    if (!drawable()) {
+      this.early.replaceChildren(...this.drawing.strokes.map(pathOf));
+      return;
+    }
     const context = this.canvas.getContext("2d", { willReadFrequently: true });
     const style = getComputedStyle(this.canvas);
     if (context === null) return;
@@ -97,4 +107,9 @@ export class Pad {
       this.edited();
     });
   }
+}
+
+function pathOf(stroke: Stroke): SVGElement {
+  const points = stroke.points.map(([x, y]) => `${x.toFixed(3)} ${y.toFixed(3)}`);
+  return svg("path", { d: `M${points[0] ?? ""}L${points.join(" ")}`, "stroke-width": stroke.width, class: stroke.erase ? "erased" : "" });
 }

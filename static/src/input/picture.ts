@@ -1,15 +1,26 @@
 /** Pictures for the service: a sample as one, and whether a file is small enough to be one. */
 
+import { whenDrawable } from "../draw/ready";
 import { asStrokes, inkPicture, pictureOf } from "./ink";
 import type { Sample } from "./samples";
 import { paintScene } from "./scenes";
 
-export function samplePicture(sample: Sample): Promise<Blob> {
-  return sample.kind === "scene" ? pictureOf(paintScene(sample.scene)) : inkPicture(asStrokes(sample.strokes));
+export async function samplePicture(sample: Sample): Promise<Blob> {
+  if (sample.kind !== "scene") return inkPicture(asStrokes(sample.strokes));
+  await new Promise<void>(whenDrawable);
+  return pictureOf(paintScene(sample.scene));
 }
 
 /** Why a file cannot be sent, or null. */
 export function tooLarge(file: Blob, most: number): Error | null {
   const mib = (bytes: number): number => bytes / 2 ** 20;
   return file.size <= most ? null : new Error(`This file has ${mib(file.size).toFixed(1)} MiB; at most ${mib(most).toFixed(0)} MiB are taken. Make it smaller and try again.`);
+}
+
+/** A picture to run, or a run that the server has already. */
+export type Input = { picture: () => Promise<Blob>; accepted?: () => void; blank?: boolean } | { run: string };
+
+/** Whether it is an empty drawing. */
+export function isBlank(input: Input | null): boolean {
+  return input !== null && "blank" in input && input.blank;
 }

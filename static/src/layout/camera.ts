@@ -97,32 +97,6 @@ export class Camera {
   }
 }
 
-/** The pose, with the angles of `pose`, from which all points fill `share` of what the panels leave of the frame. */
-export function fitting(points: readonly Vec[], pose: Pose, frame: Frame, share = 0.9): Pose {
-  const middle = (axis: 0 | 1 | 2): number => {
-    const values = points.map((point) => point[axis]);
-    return (Math.min(...values) + Math.max(...values)) / 2;
-  };
-  const centre: Vec = [middle(0), middle(1), middle(2)];
-  const extent = Math.max(1e-3, ...points.map((point) => Math.hypot(...add(point, centre, -1))));
-  let fitted: Pose = { ...pose, target: [...centre] as [number, number, number], distance: 6 * extent };
-  const room: [number, number] = [Math.max(frame.width - frame.left - frame.right, 40) * share, Math.max(frame.height - frame.top - frame.bottom, 40) * share];
-  for (let round = 0; round < 14; round += 1) {
-    const camera = new Camera(fitted, frame);
-    const seen = points.map((point) => camera.project(point));
-    if (seen.some((one) => one === null)) {
-      fitted = { ...fitted, distance: fitted.distance * 1.6 };
-      continue;
-    }
-    const [xs, ys] = [seen.map((one) => one?.[0] ?? 0), seen.map((one) => one?.[1] ?? 0)];
-    const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
-    const recentred = camera.panned(camera.centre[0] - (left + right) / 2, camera.centre[1] - (top + bottom) / 2);
-    const factor = Math.max((right - left) / room[0], (bottom - top) / room[1]);
-    fitted = { ...recentred, distance: Math.max(fitted.distance * factor ** 0.9, 0.05) };
-  }
-  return fitted;
-}
-
 /** A pose on the way from one to another, `t` from 0 to 1; the shorter way round, and distances by ratio. */
 export function between(from: Pose, to: Pose, t: number): Pose {
   const mix = (a: number, b: number): number => a + (b - a) * t;

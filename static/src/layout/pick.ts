@@ -77,6 +77,38 @@ export function pick(plates: readonly Plate[], ray: Ray): Hit | null {
   return hit;
 }
 
+/** The cell under a place of the window, or the nearest one at most `reach` pixels away: a finger covers many small cells. */
+export function pickNear(plates: readonly Plate[], camera: Camera, x: number, y: number, reach: number): Hit | null {
+  const ray = camera.ray(x, y);
+  let hit = pick(plates, ray);
+  if (hit?.cell != null) return hit;
+  let nearest = reach;
+  for (const plate of plates) {
+    const way = (plate.y - ray.origin[1]) / ray.direction[1];
+    if (!(way > 0)) continue;
+    const near = clampedTo(plate, add(ray.origin, ray.direction, way));
+    const seen = camera.project(near.point);
+    const away = seen === null ? Infinity : Math.hypot(seen[0] - x, seen[1] - y);
+    if (away > nearest) continue;
+    nearest = away;
+    hit = near;
+  }
+  return hit;
+}
+
+/** The point of the plate's tiles that is nearest to a point of its plane, and its cell. */
+function clampedTo(plate: Plate, point: Vec): Hit & { cell: Cell } {
+  const place = (offset: number, step: number, most: number): number => Math.min(Math.max(Math.floor(offset / step), 0), most - 1);
+  const row = place(point[2] - (plate.z - plate.deep / 2 + plate.margin) + plate.gap / 2, plate.tileDeep + plate.gap, plate.rows);
+  const filled = Math.min(plate.columns, plate.count - row * plate.columns); // the last row may have fewer tiles
+  const column = place(point[0] - (plate.x - plate.wide / 2 + plate.margin) + plate.gap / 2, plate.tileWide + plate.gap, filled);
+  const slot = row * plate.columns + column;
+  const [left, far] = tileCorner(plate, slot);
+  const [across, down] = [Math.min(Math.max(point[0] - left, 0), plate.tileWide), Math.min(Math.max(point[2] - far, 0), plate.tileDeep)];
+  const cell = (share: number, cells: number): number => Math.min(Math.floor(share * cells), cells - 1);
+  return { plate, point: [left + across, plate.y, far + down], cell: { slot, row: cell(down / plate.tileDeep, plate.height), column: cell(across / plate.tileWide, plate.width) } };
+}
+
 /** Whether any of a plate may be seen: the box around those of its points that lie before the eye meets the window. */
 export function inWindow(plate: Plate, camera: Camera): boolean {
   let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];

@@ -5,48 +5,95 @@ import type { Maps } from "../data/maps";
 import { lutFor, type Scale, type Theme } from "../draw/colour";
 import type { Camera } from "../layout/camera";
 import type { Plate } from "../layout/plates";
-import { Slab, type Tint } from "./slab";
+import { Ground } from "./ground";
+import { Slab, SQUARE, type Tint } from "./slab";
 
 /** Frames that took longer than this while something moved are followed by coarser ones, in milliseconds. */
 const SLOW = 45;
 const COARSEST = 0.5;
 
+/** How often it is asked whether the graphics have caught up, in milliseconds. */
+const POLL = 15;
+const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+
 export class Canvas {
   readonly element: HTMLCanvasElement;
-  readonly slabs = new Map<string, Slab>();
+  private readonly slabs = new Map<string, Slab>();
   private readonly renderer: WebGLRenderer;
   private readonly scene = new Scene();
   private readonly eye = new PerspectiveCamera();
   private readonly lut: DataTexture;
   private readonly pictures = new Map<Slab, Texture>();
   private tints: Tint;
-  private compiled = false;
+  /** The shader is there, and has been used: frames can be drawn. */
+  readonly compiled: Promise<void>;
+  private readonly sample: Scene;
+  private readonly ground = new Ground(SQUARE);
   private detail = 1; // share of the screen's resolution
   private width = 1;
   private height = 1;
 
-  /** `ready` is called when frames can be drawn. Throws where the browser gives no WebGL. */
-  constructor(element: HTMLCanvasElement, theme: Theme, ready: () => void) {
+  /** `changed` is told when the browser takes the graphics away and gives them back.
+   *
+   * Throws where the browser gives no WebGL.
+   */
+  constructor(element: HTMLCanvasElement, theme: Theme, changed: (state: "lost" | "restored") => void) {
     this.element = element;
-    this.renderer = new WebGLRenderer({ canvas: element, alpha: true, antialias: false, depth: false, stencil: false, powerPreference: "high-performance" });
-    this.renderer.setClearColor(0, 0);
+    this.renderer = new WebGLRenderer({ canvas: element, alpha: false, antialias: false, depth: false, stencil: false, powerPreference: "high-performance" });
+    this.renderer.autoClear = false; // the ground covers everything
     this.renderer.sortObjects = true;
     this.eye.matrixAutoUpdate = false;
     this.eye.matrixWorldAutoUpdate = false;
     this.lut = new DataTexture(new Uint8Array(1024), 256, 1, RGBAFormat);
     Object.assign(this.lut, { minFilter: NearestFilter, magFilter: NearestFilter, colorSpace: NoColorSpace });
     this.tints = tintFor(theme);
+    this.ground.tint(element);
+    this.scene.add(this.ground.mesh);
     this.setLut("signed", theme);
-    this.warm(ready);
+    element.addEventListener("webglcontextlost", (event) => {
+      event.preventDefault(); // asks for it back
+      changed("lost");
+    });
+    element.addEventListener("webglcontextrestored", () => { changed("restored"); });
+    this.renderer.debug.checkShaderErrors = false; // asking for them stands still until the graphics answer
+    this.sample = new Scene().add(new Ground(SQUARE).mesh, new Slab(this.lut, this.tints).mesh);
+    this.compiled = this.compile();
   }
 
-  /** Compiles the shader beside the page's own work; nothing is drawn until it is there. */
-  private warm(ready: () => void): void {
-    const sample = new Scene().add(new Slab(this.lut, this.tints).mesh);
-    void this.renderer.compileAsync(sample, this.eye).then(() => {
-      this.compiled = true;
-      ready();
-    });
+  private async compile(): Promise<void> {
+    if (this.renderer.extensions.has("KHR_parallel_shader_compile")) await this.renderer.compileAsync(this.sample, this.eye);
+    else this.renderer.compile(this.sample, this.eye);
+    await this.caughtUp();
+    this.renderer.setViewport(0, 0, 1, 1);
+    this.renderer.render(this.sample, this.eye); // the first use asks for the uniforms, and builds what draws them
+    this.setDetail(this.detail);
+    await this.caughtUp();
+  }
+
+  /** After the graphics have done all that was asked of them: what they are asked then is answered without standing still. */
+  private async caughtUp(): Promise<void> {
+    const gl = this.renderer.getContext() as WebGL2RenderingContext;
+    const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    if (fence === null) return; // the context is lost: it comes back by itself
+    gl.flush();
+    while (!gl.isContextLost() && gl.getSyncParameter(fence, gl.SYNC_STATUS) !== gl.SIGNALED) await pause(POLL);
+    gl.deleteSync(fence);
+  }
+
+  /** Sends the maps of a plate to the graphics card, which else the next frame does. */
+  send(name: string): void {
+    const slab = this.slabs.get(name);
+    if (slab !== undefined) for (const texture of slab.textures) this.renderer.initTexture(texture);
+  }
+
+  light(name: string, value: number): void {
+    const slab = this.slabs.get(name);
+    if (slab !== undefined) slab.lit = value;
+  }
+
+  fade(name: string, value: number): void {
+    const slab = this.slabs.get(name);
+    if (slab !== undefined) slab.strength = value;
   }
 
   get drawCalls(): number {
@@ -96,6 +143,7 @@ export class Canvas {
 
   setLook(scale: Scale, gamma: number, theme: Theme): void {
     this.tints = tintFor(theme);
+    this.ground.tint(this.element);
     this.setLut(scale, theme);
     for (const slab of this.slabs.values()) {
       slab.tint(this.tints);
@@ -106,13 +154,13 @@ export class Canvas {
   resize(width: number, height: number): void {
     if (width === this.width && height === this.height) return;
     [this.width, this.height] = [width, height];
+    this.ground.resize(width, height);
     this.renderer.setDrawingBufferSize(width, height, Math.min(window.devicePixelRatio, 2));
     this.setDetail(this.detail);
   }
 
   /** Draws one frame; `hasty`: as coarsely as it takes to follow the hand. */
   draw(camera: Camera, hasty: boolean, lastFrame: number): void {
-    if (!this.compiled) return;
     const detail = !hasty ? 1 : lastFrame > SLOW ? Math.max(this.detail * 0.7, COARSEST) : this.detail;
     if (detail !== this.detail) this.setDetail(detail);
     this.aim(camera);
@@ -124,11 +172,6 @@ export class Canvas {
     this.detail = detail;
     this.renderer.setViewport(0, 0, this.width * detail, this.height * detail);
     this.element.style.transform = detail === 1 ? "" : `scale(${1 / detail})`;
-  }
-
-  /** Whether frames show anything yet. */
-  get ready(): boolean {
-    return this.compiled;
   }
 
   /** Basis and projection as the pure camera has them, its centre moved to what the panels leave free. */

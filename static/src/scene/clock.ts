@@ -17,6 +17,8 @@ export class Clock {
   frames = 0;
   /** How long the last frame was after the one before, in milliseconds. */
   lastFrame = 0;
+  /** How long the last frame that was asked for had to wait, in milliseconds: for the browser to be done with the one before. */
+  waited = 0;
   private readonly motions = new Map<string, Motion>();
   private readonly draw: (moving: boolean) => void;
   private asked = 0;
@@ -28,7 +30,12 @@ export class Clock {
 
   /** Asks for a frame. */
   ask(): void {
-    if (this.asked === 0) this.asked = requestAnimationFrame((now) => { this.frame(now); });
+    if (this.asked !== 0) return;
+    const since = performance.now();
+    this.asked = requestAnimationFrame((now) => {
+      this.waited = performance.now() - since;
+      this.frame(now);
+    });
   }
 
   get moving(): boolean {

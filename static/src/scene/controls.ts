@@ -9,7 +9,8 @@ export interface Hand {
   moved: (pose: Pose) => void;
   hover: (x: number, y: number) => void;
   left: () => void;
-  click: (x: number, y: number) => void;
+  /** `reach`: how far beside a cell the press may have been, in pixels. */
+  click: (x: number, y: number, reach: number) => void;
   twice: (x: number, y: number) => void;
 }
 
@@ -17,8 +18,9 @@ const TURN = 0.0055; // radians a pixel
 const LOWEST = 0.08;
 const HIGHEST = Math.PI / 2;
 
-/** A press that moves no farther than this is a click, in pixels. */
-const STILL = 5;
+/** A press that strays no farther than `still` from where it began is a click, and may miss a cell by `reach`: pixels. */
+const PRESSES: Record<string, { still: number; reach: number }> = { touch: { still: 12, reach: 24 }, pen: { still: 8, reach: 8 } };
+const MOUSE = { still: 5, reach: 3 };
 
 interface Finger {
   x: number;
@@ -27,7 +29,8 @@ interface Finger {
 
 export function listen(element: HTMLElement, hand: Hand): void {
   const fingers = new Map<number, Finger>();
-  let travelled = 0;
+  let begun: Finger = { x: 0, y: 0 };
+  let strayed = false;
   let panning = false;
   const at = (event: MouseEvent): [number, number] => {
     const box = element.getBoundingClientRect();
@@ -43,9 +46,9 @@ export function listen(element: HTMLElement, hand: Hand): void {
     if (event.button > 2) return;
     element.setPointerCapture(event.pointerId);
     const [x, y] = at(event);
-    if (fingers.size === 0) travelled = 0;
+    if (fingers.size === 0) [begun, strayed] = [{ x, y }, false];
     fingers.set(event.pointerId, { x, y });
-    if (fingers.size > 1) travelled = STILL + 1; // several fingers never click
+    if (fingers.size > 1) strayed = true; // several fingers never click
     panning = event.button === 2 || event.button === 1 || event.shiftKey;
   });
 
@@ -60,8 +63,8 @@ export function listen(element: HTMLElement, hand: Hand): void {
     Object.assign(finger, { x, y });
     const [nowX, nowY, nowSpread] = middle();
     const [dx, dy] = [nowX - beforeX, nowY - beforeY];
-    travelled += Math.abs(dx) + Math.abs(dy);
-    if (travelled <= STILL) return;
+    strayed ||= Math.hypot(x - begun.x, y - begun.y) > pressOf(event).still;
+    if (!strayed) return;
     const camera = hand.camera();
     if (fingers.size === 1 && !panning && !camera.pose.flat) hand.moved(turned(camera.pose, dx, dy));
     else {
@@ -75,7 +78,7 @@ export function listen(element: HTMLElement, hand: Hand): void {
 
   const lift = (event: PointerEvent): void => {
     if (!fingers.delete(event.pointerId)) return;
-    if (event.type === "pointerup" && fingers.size === 0 && travelled <= STILL && event.button === 0) hand.click(...at(event));
+    if (event.type === "pointerup" && fingers.size === 0 && !strayed && event.button === 0) hand.click(...at(event), pressOf(event).reach);
   };
   element.addEventListener("pointerup", lift);
   element.addEventListener("pointercancel", lift);
@@ -91,6 +94,8 @@ export function listen(element: HTMLElement, hand: Hand): void {
     hand.moved(hand.camera().zoomed(factor, ...at(event), nearest, farthest));
   }, { passive: false });
 }
+
+const pressOf = (event: PointerEvent): typeof MOUSE => PRESSES[event.pointerType] ?? MOUSE;
 
 /** The pose turned by a drag of so many pixels. */
 export function turned(pose: Pose, dx: number, dy: number): Pose {

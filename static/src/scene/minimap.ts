@@ -6,12 +6,13 @@ import { depthOf, type Plate, type Vec } from "../layout/plates";
 
 const SIDE = 132;
 
-/** Fewer plates than this are seen at a glance anyway. */
+/** Fewer plates than this are seen at a glance anyway, as long as all are in view. */
 const DEEP = 14;
 
 export class MiniMap {
   private readonly element: HTMLCanvasElement;
   private readonly go: (point: Vec) => void;
+  private readonly name: HTMLElement;
   private scale = 1;
   private plates: readonly Plate[] = [];
   private width = 0;
@@ -19,8 +20,10 @@ export class MiniMap {
   private slope = 0;
   private near = 0;
 
-  constructor(element: HTMLCanvasElement, go: (point: Vec) => void) {
+  /** `point` is told the layer under the pointer, `go` the place that was clicked. */
+  constructor({ canvas: element, name }: { canvas: HTMLCanvasElement; name: HTMLElement }, point: (layer: string | null) => void, go: (point: Vec) => void) {
     this.element = element;
+    this.name = name;
     this.go = go;
     const aim = (event: PointerEvent): void => {
       const box = element.getBoundingClientRect();
@@ -31,12 +34,36 @@ export class MiniMap {
       element.setPointerCapture(event.pointerId);
       aim(event);
     });
-    element.addEventListener("pointermove", (event) => { if (element.hasPointerCapture(event.pointerId)) aim(event); });
+    element.addEventListener("pointermove", (event) => {
+      if (element.hasPointerCapture(event.pointerId)) aim(event);
+      const box = element.getBoundingClientRect();
+      point(this.layerAt(event.clientX - box.left, event.clientY - box.top));
+    });
+    element.addEventListener("pointerleave", () => { point(null); });
   }
 
-  draw(plates: readonly Plate[], camera: Camera, marked: string | undefined): void {
-    this.element.hidden = plates.length < DEEP;
+  /** The layer that is drawn nearest to a place of the map, as the finest are a pixel high. */
+  private layerAt(x: number, y: number): string | null {
+    const away = (plate: Plate): number => {
+      const [left, top] = this.spot(plate.x - plate.wide / 2, plate.z - plate.deep / 2);
+      const beside = Math.max(left - x, 0, x - left - plate.wide * this.scale);
+      return beside + Math.max(top - y, 0, y - top - plate.deep * this.scale);
+    };
+    let nearest: Plate | null = null;
+    for (const plate of this.plates) if (away(plate) < (nearest === null ? 6 : away(nearest))) nearest = plate;
+    return nearest?.name ?? null;
+  }
+
+  /** Where a point of the stairs stands on the map. */
+  private spot(x: number, z: number): [number, number] {
+    return [this.width / 2 + x * this.scale, this.height - (this.near - z) * this.scale];
+  }
+
+  draw(plates: readonly Plate[], camera: Camera, whole: boolean, marked: string | undefined): void {
+    this.element.hidden = whole && plates.length < DEEP;
     const [first, last] = [plates[0], plates.at(-1)];
+    this.name.hidden = this.element.hidden || marked === undefined || !plates.some((plate) => plate.name === marked);
+    this.name.textContent = marked ?? "";
     if (this.element.hidden || first === undefined || last === undefined) return;
     this.plates = plates;
     const across = 2 * Math.max(...plates.map((plate) => Math.abs(plate.x) + plate.wide / 2));
@@ -47,7 +74,7 @@ export class MiniMap {
     this.near = Math.max(...plates.map((plate) => plate.z + plate.deep / 2));
     const c = sizeCanvas(this.element, this.width, this.height);
     const style = getComputedStyle(this.element);
-    const spot = (x: number, z: number): [number, number] => [this.width / 2 + x * this.scale, this.height - (this.near - z) * this.scale];
+    const spot = (x: number, z: number): [number, number] => this.spot(x, z);
     for (const plate of plates) {
       const [left, top] = spot(plate.x - plate.wide / 2, plate.z - plate.deep / 2);
       c.fillStyle = style.getPropertyValue(plate.name === marked ? "--accent" : "--dim");

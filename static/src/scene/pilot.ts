@@ -1,6 +1,7 @@
 /** Who holds the camera: flights from pose to pose, the hand's own moves, and the window with its panels. */
 
-import { between, Camera, fitting, type Frame } from "../layout/camera";
+import { between, Camera, type Frame } from "../layout/camera";
+import { bringing, fitting, roomOf } from "../layout/framing";
 import type { Vec } from "../layout/plates";
 import type { Clock } from "./clock";
 import type { Pose } from "./stage";
@@ -10,8 +11,8 @@ const MAKING_ROOM = 260;
 const REST = 160; // after this long without a move the camera is at rest
 const HAND = 500; // after this long without one, a hand has let go: frames become sharp again
 
-/** Room for the names of the classes behind the last layer, in pixels. */
-const NAMES = 44;
+/** Room for the names of layers at both sides of a network, in pixels. */
+const BESIDE = 52;
 
 /** From where a network is first seen. */
 export const OPENING: Pose = { target: [0, 0, 0], distance: 100, azimuth: -0.2, elevation: 0.6, flat: false };
@@ -33,9 +34,12 @@ export class Pilot {
   frame: Frame = { width: 1, height: 1, left: 0, top: 0, right: 0, bottom: 0 };
   /** Whether the camera shows the whole network, and follows when its room or its plates change. */
   whole = false;
+  /** What was flown to, while no hand has moved the camera since: it is framed anew when its room changes. */
+  private subject: { points: readonly Vec[]; share: number } | null = null;
   private readonly clock: Clock;
   private readonly flight: Flight;
   private farthest = 250;
+  private above = 0; // room for the names of the classes behind the last layer, in pixels
   private turned = OPENING; // the last pose that was not flat
   private flatness = 0;
   private resting = 0;
@@ -52,6 +56,7 @@ export class Pilot {
 
   setPose(pose: Pose, animate: boolean, whole = false): void {
     this.whole = whole;
+    this.subject = null;
     const from = this.camera.pose;
     const lens = this.flatness;
     if (!pose.flat) this.turned = pose;
@@ -65,9 +70,10 @@ export class Pilot {
   setFlat(flat: boolean): void {
     const { pose } = this.camera;
     if (flat === pose.flat) return;
-    const { whole } = this;
+    const { whole, subject } = this;
     const angles = flat ? ABOVE : { azimuth: this.turned.azimuth, elevation: this.turned.elevation, flat: false };
-    this.setPose(whole ? this.wholeView({ ...pose, ...angles }) : { ...pose, ...angles }, true, whole);
+    this.setPose(this.standing({ ...pose, ...angles }), true, whole);
+    this.subject = subject;
   }
 
   overview(): void {
@@ -78,11 +84,25 @@ export class Pilot {
   /** To where these points fill a share of the free part of the window. */
   fly(points: readonly Vec[], share: number): void {
     this.setPose(fitting(points, this.camera.pose, this.frame, share), true);
+    this.subject = { points, share };
+  }
+
+  /** Moves no more than it takes to see these points clear of the panels. */
+  bring(points: readonly Vec[]): void {
+    const pose = bringing(points, new Camera(this.camera.pose, this.frame));
+    if (pose !== this.camera.pose) this.setPose(pose, true);
+  }
+
+  /** The pose, with these angles, that shows what the camera shows: everything, what was flown to, or what a hand chose. */
+  private standing(pose: Pose): Pose {
+    if (this.whole) return this.wholeView(pose);
+    return this.subject === null ? pose : fitting(this.subject.points, pose, this.frame, this.subject.share);
   }
 
   /** A hand moves the camera: at once, and with coarser frames if need be. */
   steer(pose: Pose): void {
     this.whole = false;
+    this.subject = null;
     this.clock.stop("camera");
     this.flatness = pose.flat ? 1 : 0;
     if (!pose.flat) this.turned = pose;
@@ -94,11 +114,21 @@ export class Pilot {
   wholeView(pose: Pose): Pose {
     const points = this.flight.corners();
     if (points.length === 0) return pose;
-    const frame = { ...this.frame, top: this.frame.top + NAMES };
-    const fitted = fitting(points, pose, frame, this.frame.width < NARROW ? 0.94 : 0.9);
-    const view = new Camera(fitted, this.frame).panned(0, NAMES / 2);
+    const narrow = this.frame.width < NARROW;
+    const beside = narrow ? 0 : BESIDE;
+    const above = Math.min(this.above, 0.25 * roomOf(this.frame)[1]);
+    const frame = { ...this.frame, top: this.frame.top + above, left: this.frame.left + beside, right: this.frame.right + beside };
+    const fitted = fitting(points, pose, frame, 0.94);
+    const view = new Camera(fitted, this.frame).panned(0, above / 2);
     this.farthest = 2.5 * view.distance;
     return view;
+  }
+
+  /** Keeps so many pixels behind the last layer free for the names of the classes. */
+  makeRoom(above: number): void {
+    if (above === this.above) return;
+    this.above = above;
+    if (this.whole && !this.clock.moves("camera")) this.aim(this.wholeView(this.camera.pose));
   }
 
   /** How much of the window panels cover; the network moves into what is left. */
@@ -108,18 +138,21 @@ export class Pilot {
     const resized = frame.width !== before.width || frame.height !== before.height;
     if (resized) {
       this.frame = frame;
-      this.aim(this.whole ? this.wholeView(this.camera.pose) : this.camera.pose);
+      this.aim(this.standing(this.camera.pose));
       this.clock.ask();
       return;
     }
     const from = this.camera.pose;
     this.frame = frame;
-    const to = this.whole ? this.wholeView(from) : from;
+    const to = this.standing(from);
     this.clock.move("frame", MAKING_ROOM, (t) => {
       const mix = (side: keyof Frame): number => before[side] + (frame[side] - before[side]) * t;
       this.frame = { width: frame.width, height: frame.height, left: mix("left"), top: mix("top"), right: mix("right"), bottom: mix("bottom") };
-      this.aim(this.whole ? between(from, to, t) : this.camera.pose);
-    }, () => { this.flight.framed(); });
+      this.aim(to === from ? this.camera.pose : between(from, to, t));
+    }, () => {
+      this.flight.framed();
+      this.rest();
+    });
   }
 
   aim(pose: Pose): void {

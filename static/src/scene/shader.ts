@@ -85,3 +85,26 @@ void main() {
   vec3 mixed = mix(slab, paint, cover);
   colour = vec4(mixed, alpha * strength);
 }`;
+
+/** The ground behind everything: a light behind the network, as the page has it where there is no scene. */
+export const GROUND_VERTEX = `
+out vec2 at;
+void main() {
+  at = vec2(position.x, -position.z); // -0.5 to 0.5, upwards
+  gl_Position = vec4(2.0 * at, 0.0, 1.0);
+}`;
+
+export const GROUND_FRAGMENT = `
+precision highp float;
+in vec2 at;
+out vec4 colour;
+uniform vec2 size;           // of the window
+uniform vec3 glow;
+uniform vec3 ground;
+void main() {
+  vec2 away = (at - vec2(0.02, 0.04)) * size / (0.62 * max(size.x, size.y));
+  vec3 mixed = mix(glow, ground, clamp(length(away), 0.0, 1.0));
+  // less than a level of noise keeps the slow slope from showing steps
+  float grain = fract(52.9829189 * fract(dot(gl_FragCoord.xy, vec2(0.06711056, 0.00583715)))) - 0.5;
+  colour = vec4(mixed + grain / 255.0, 1.0);
+}`;

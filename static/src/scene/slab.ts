@@ -13,7 +13,7 @@ const TABLE = 256; // texels a row of the table, as in the shader
 const MODES: Record<Scale | "picture", number> = { signed: 0, layer: 1, map: 2, picture: 3 };
 
 /** A unit square on the ground, shared by all plates. */
-const SQUARE = new PlaneGeometry(1, 1).rotateX(-Math.PI / 2);
+export const SQUARE = new PlaneGeometry(1, 1).rotateX(-Math.PI / 2);
 
 export interface Tint {
   slab: Vector3;
@@ -36,23 +36,6 @@ export function atlasOf(maps: Pick<Maps, "channels" | "height" | "width" | "pixe
     }
   }
   return { columns, rows, pixels: packed };
-}
-
-/** The mean over all maps as one map with its own range. */
-export function meanOf(maps: Maps): Maps {
-  const { channels, height, width, pixels, min, max } = maps;
-  const area = height * width;
-  const sums = new Float64Array(area);
-  for (let channel = 0; channel < channels; channel += 1) {
-    const low = min[channel] ?? 0;
-    const step = ((max[channel] ?? 0) - low) / 255;
-    for (let i = 0; i < area; i += 1) sums[i] = (sums[i] ?? 0) + low + step * (pixels[channel * area + i] ?? 0);
-  }
-  const means = sums.map((sum) => sum / channels);
-  const low = means.reduce((a, b) => Math.min(a, b), Infinity);
-  const high = means.reduce((a, b) => Math.max(a, b), -Infinity);
-  const bytes = Uint8Array.from(means, (mean) => (high > low ? Math.round(((mean - low) / (high - low)) * 255) : 0));
-  return { channels: 1, height, width, pixels: bytes, min: Float32Array.of(low), max: Float32Array.of(high), low, high };
 }
 
 const EMPTY = dataTexture(new Uint8Array([0]), 1, 1);
@@ -146,8 +129,9 @@ export class Slab {
     this.uniforms.lit.value = value;
   }
 
-  get lit(): number {
-    return this.uniforms.lit.value;
+  /** What it draws from: its maps and their table. */
+  get textures(): Texture[] {
+    return [this.uniforms.atlas.value, this.uniforms.table.value];
   }
 
   dispose(): void {

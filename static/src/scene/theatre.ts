@@ -1,20 +1,26 @@
 /** The scene: plates, camera, marks and what the reader does with them, joined. Implements what the page may ask. */
 
 import type { Maps } from "../data/maps";
-import { channelOrder, sizeOf } from "../data/maps";
+import { meanOf } from "../data/mean";
+import { channelOrder } from "../data/maps";
 import type { Layer, ModelDetail } from "../data/wire";
 import type { Scale, Theme } from "../draw/colour";
-import { between, type Frame } from "../layout/camera";
-import { blockCentre, blockCorners, inWindow, nearestPoint, pick, plateCorners, type Hit } from "../layout/pick";
+import { between, type Camera, type Frame } from "../layout/camera";
+import { focusOf, surroundings } from "../layout/framing";
+import { blockCorners, pickNear, plateCorners, type Hit } from "../layout/pick";
 import type { Plate } from "../layout/plates";
-import { Canvas } from "./canvas";
 import { Clock } from "./clock";
 import { keyed, listen } from "./controls";
+import { pictureOf } from "./picture";
 import { MiniMap } from "./minimap";
-import { Paper, type Caption, type Mark, type Marks, type OutputLabel } from "./paper";
+import type { Caption } from "./captions";
+import type { OutputLabel } from "./outputs";
+import { Paper, type Mark, type Marks } from "./paper";
 import { ABOVE, NARROW, OPENING, Pilot } from "./pilot";
-import { meanOf } from "./slab";
+import { seenFirst, unitSpot, wishesOf } from "./sight";
 import type { Pose, Stage } from "./stage";
+import { Spell } from "./spell";
+import { Surface } from "./surface";
 import { PICTURE, World } from "./world";
 
 export interface TheatreEvents {
@@ -32,13 +38,19 @@ export interface Look {
   gamma: number;
 }
 
+/** A layer that is flown to fills this share of what the panels leave of the window. */
+const LAYER = 0.82;
+
+/** While maps follow a drawing, and so long after, frames may be coarse; then comes a sharp one. */
+const LIVE = 220;
 const FOLDING = 320;
 const LIGHTING = 380; // of one layer
 const FOLLOWING = 900; // until the last of many layers begins to light up
+
 export class Theatre implements Stage {
-  readonly marks: Marks = { sought: null, hovered: null, chosen: null, rays: null, raysFrom: null, field: null };
+  readonly marks: Marks = { sought: null, pointed: null, hovered: null, chosen: null, rays: null, raysFrom: null, field: null };
   world: World | null = null;
-  private readonly canvas: Canvas;
+  private readonly surface: Surface;
   private readonly paper: Paper;
   private readonly map: MiniMap;
   private readonly clock: Clock;
@@ -48,39 +60,41 @@ export class Theatre implements Stage {
   private readonly maps = new Map<string, Maps>();
   private readonly means = new WeakMap<Maps, Maps>();
   private readonly captions = new Map<string, Caption>();
-  private readonly faded = new Map<string, number>();
   private layers: readonly Layer[] = [];
   private outputs: readonly OutputLabel[] = [];
   private look: Look = { scale: "signed", theme: "dark", strongestFirst: false, gamma: 1 };
   private awaited: (() => void)[] = [];
+  private readonly live = new Spell(LIVE, () => { this.clock.ask(); });
+  private stale = true; // whether the paper shows something else than it should
+  private inked: { from: Camera; settled: boolean } | null = null; // how the paper was drawn last
 
-  /** Throws where the browser gives no WebGL. */
-  constructor(host: HTMLElement, places: { gl: HTMLCanvasElement; paper: HTMLCanvasElement; map: HTMLCanvasElement }, theme: Theme, events: TheatreEvents) {
+  constructor(host: HTMLElement, places: { gl: HTMLCanvasElement; paper: HTMLCanvasElement; map: { canvas: HTMLCanvasElement; name: HTMLElement } }, theme: Theme, events: TheatreEvents) {
     this.host = host;
+    host.dataset["graphics"] = "starting";
     this.events = events;
-    this.canvas = new Canvas(places.gl, theme, () => { this.clock.ask(); });
+    this.surface = new Surface(places.gl, theme);
     this.paper = new Paper(places.paper);
     this.clock = new Clock((moving) => { this.draw(moving); });
     this.pilot = new Pilot(this.clock, {
       corners: () => (this.world?.resting ?? []).flatMap(plateCorners), rested: events.rested, framed: () => { this.keepInView(); },
     });
-    this.map = new MiniMap(places.map, (point) => { this.setPose({ ...this.pilot.camera.pose, target: [...point] as [number, number, number] }, false); });
+    this.map = new MiniMap(places.map, (layer) => { this.point(layer); }, (point) => { this.setPose({ ...this.pilot.camera.pose, target: [...point] as [number, number, number] }, false); });
     listen(host, {
       camera: () => this.pilot.camera,
       reach: () => this.pilot.reach,
       moved: (pose) => { this.pilot.steer(pose); },
       hover: (x, y) => { this.hoverAt(x, y); },
-      left: () => { this.events.hover(null, false, 0, 0); },
-      click: (x, y) => { this.clickAt(x, y); },
+      left: () => { this.point(null); this.events.hover(null, false, 0, 0); },
+      click: (x, y, reach) => { this.clickAt(x, y, reach); },
       twice: (x, y) => { const hit = this.hitAt(x, y); if (hit !== null) this.fly(hit.plate.name); },
     });
-    places.gl.addEventListener("webglcontextlost", (event) => {
-      event.preventDefault(); // asks for it back
-      this.host.dataset["context"] = "lost";
-    });
-    places.gl.addEventListener("webglcontextrestored", () => {
-      this.host.dataset["context"] = "restored";
-      this.clock.ask();
+  }
+
+  /** Starts the browser's graphics; until then the scene is sketched. Rejects where there is no WebGL. */
+  async begin(): Promise<void> {
+    await this.surface.begin((state) => {
+      this.host.dataset[state === "ready" ? "graphics" : "context"] = state;
+      this.refresh();
     });
   }
 
@@ -89,20 +103,24 @@ export class Theatre implements Stage {
     this.world = new World(model, this.pilot.frame.width >= NARROW ? 1.2 : 0.72);
     this.layers = model.layers;
     this.maps.clear();
-    this.faded.clear();
-    Object.assign(this.marks, { sought: null, hovered: null, chosen: null, rays: null, raysFrom: null, field: null });
+    Object.assign(this.marks, { sought: null, pointed: null, hovered: null, chosen: null, rays: null, raysFrom: null, field: null });
     this.captions.clear();
     for (const layer of model.layers) this.captions.set(layer.name, { name: layer.name, text: layer.shape.join(" × ") });
     this.outputs = [];
-    this.canvas.stock(this.world.names);
-    this.canvas.setLook(this.look.scale, this.look.gamma, this.look.theme);
-    this.canvas.place(this.world.plates);
+    this.paper.forget();
+    this.stale = true;
+    this.surface.stock(this.world.names);
+    this.surface.setLook(this.look.scale, this.look.gamma, this.look.theme);
+    this.surface.place(this.world.plates);
     this.pilot.setPose(this.pilot.wholeView(this.pilot.camera.pose.flat ? { ...OPENING, ...ABOVE } : OPENING), false, true);
   }
 
-  setOutputs(outputs: readonly OutputLabel[]): void {
+  /** Names of the last layer's units; `shares`: room is kept for probabilities, also while there are none. */
+  setOutputs(outputs: readonly OutputLabel[], shares: boolean): void {
+    if (JSON.stringify(outputs) === JSON.stringify(this.outputs)) return;
     this.outputs = outputs;
-    this.clock.ask();
+    this.pilot.makeRoom(this.paper.heightOf(outputs, shares));
+    this.refresh();
   }
 
   /** Takes the maps of one layer; the first ones light it up, one layer after the other. */
@@ -111,7 +129,7 @@ export class Theatre implements Stage {
     if (world === null) return;
     if (maps === null) {
       this.maps.delete(name);
-      this.canvas.paint(name, null, []);
+      this.surface.paint(name, null, []);
       this.clock.ask();
       return;
     }
@@ -120,21 +138,23 @@ export class Theatre implements Stage {
     if (this.look.strongestFirst) world.orders.set(name, channelOrder(maps, true));
     this.paint(name);
     if (first) this.light(name);
+    else this.live.begin();
     this.clock.ask();
   }
 
   /** The picture as the network saw it, on the plate in front of a coloured input. */
   setPicture(image: ImageBitmap): void {
     if (this.world?.plate(PICTURE) === undefined) return;
-    this.canvas.picture(PICTURE, image);
+    this.surface.picture(PICTURE, image);
     this.light(PICTURE);
   }
 
   setLook(look: Look): void {
     const reordered = look.strongestFirst !== this.look.strongestFirst;
     this.look = look;
-    this.canvas.setLook(look.scale, look.gamma, look.theme);
+    this.surface.setLook(look.scale, look.gamma, look.theme);
     this.paper.retint();
+    this.stale = true;
     if (reordered && this.world !== null) {
       for (const [name, maps] of this.maps) {
         this.world.orders.set(name, channelOrder(maps, look.strongestFirst));
@@ -169,19 +189,20 @@ export class Theatre implements Stage {
     if (world === null) return;
     for (const name of names) change(world, name);
     world.arrange();
-    for (const name of names) this.paint(name);
+    names.forEach((name) => { this.paint(name); });
     const { pose } = this.pilot.camera;
     const follow = this.pilot.whole ? this.pilot.wholeView(pose) : null;
     this.clock.move("arrange", FOLDING, (t) => {
       world.settle(t);
-      this.canvas.place(world.plates);
+      this.surface.place(world.plates);
+      this.stale = true;
       if (follow !== null) this.pilot.aim(between(pose, follow, t));
     }, () => { this.pilot.rest(); });
   }
 
   /** How much of the window panels cover; the network moves into what is left. */
   setFrame(frame: Frame): void {
-    this.canvas.resize(frame.width, frame.height);
+    this.surface.resize(frame.width, frame.height);
     this.pilot.setFrame(frame);
   }
 
@@ -190,8 +211,13 @@ export class Theatre implements Stage {
     const plate = world?.target(layer);
     if (world === null || plate === undefined) return;
     this.marks.sought = layer;
-    const points = channel === undefined ? plateCorners(plate) : blockCorners(plate, { slot: world.slotOf(layer, channel), row: 0, column: 0 }, plate.height, plate.width);
-    this.pilot.fly(points, channel === undefined ? 0.82 : 0.42);
+    if (channel !== undefined) {
+      this.pilot.fly(blockCorners(plate, { slot: world.slotOf(layer, channel), row: 0, column: 0 }, plate.height, plate.width), 0.42);
+      return;
+    }
+    const { chosen } = this.marks;
+    const slot = chosen?.layer === layer ? world.slotOf(layer, chosen.channel) : 0;
+    this.pilot.fly(focusOf(plate, this.pilot.camera.pose, this.pilot.frame, LAYER, slot), LAYER);
   }
 
   overview(): void {
@@ -202,16 +228,10 @@ export class Theatre implements Stage {
   emphasise(layers: readonly string[]): void {
     const world = this.world;
     if (world === null) return;
-    const goals = new Map(world.names.map((name) => [name, layers.length === 0 || layers.includes(name) ? 1 : 0.16]));
-    const before = new Map(world.names.map((name) => [name, this.strength(name)]));
+    const changes = world.names.map((name) => ({ name, from: this.surface.strength(name), to: layers.length === 0 || layers.includes(name) ? 1 : 0.16 }));
     this.clock.move("emphasis", 300, (t) => {
-      for (const [name, goal] of goals) {
-        const start = before.get(name) ?? 1;
-        const value = start + (goal - start) * t;
-        this.faded.set(name, value);
-        const slab = this.canvas.slabs.get(name);
-        if (slab !== undefined) slab.strength = value;
-      }
+      for (const { name, from, to } of changes) this.surface.fade(name, from + (to - from) * t);
+      this.stale = true;
     });
   }
 
@@ -234,24 +254,9 @@ export class Theatre implements Stage {
     this.pilot.setFlat(flat);
   }
 
-  async picture(): Promise<Blob> {
+  picture(): Promise<Blob> {
     this.draw(false);
-    const { width, height } = this.paper.element;
-    const sheet = document.createElement("canvas");
-    Object.assign(sheet, { width, height });
-    const c = sheet.getContext("2d");
-    if (c === null) throw new Error("This browser gives no 2D canvas, on which the picture is put together.");
-    const style = getComputedStyle(this.host);
-    const glow = c.createRadialGradient(width * 0.52, height * 0.46, 0, width * 0.52, height * 0.46, Math.max(width, height) * 0.62);
-    glow.addColorStop(0, style.getPropertyValue("--glow").trim());
-    glow.addColorStop(1, style.getPropertyValue("--ground").trim());
-    c.fillStyle = glow;
-    c.fillRect(0, 0, width, height);
-    c.drawImage(this.canvas.element, 0, 0, width, height); // drawn above in this same task, so the pixels are still there
-    c.drawImage(this.paper.element, 0, 0);
-    return new Promise((resolve, reject) => {
-      sheet.toBlob((blob) => { if (blob === null) reject(new Error("This browser could not turn the view into a picture.")); else resolve(blob); }, "image/png");
-    });
+    return pictureOf(this.host, [this.surface.element, this.paper.element]); // drawn in this same task, so the pixels are still there
   }
 
   /** Moves by a key; false where the key means nothing here. */
@@ -263,25 +268,38 @@ export class Theatre implements Stage {
 
   /** Where a unit is seen now, in CSS pixels of the window; null where it is not. */
   screenOf(layer: string, unit: readonly number[]): { x: number; y: number } | null {
-    const plate = this.world?.plate(layer);
-    if (plate === undefined || this.world === null || plate.folded) return null;
-    const [channel = 0, row = 0, column = 0] = unit;
-    const at = this.pilot.camera.project(blockCentre(plate, { slot: this.world.slotOf(layer, channel), row, column }));
-    const box = this.host.getBoundingClientRect();
-    return at === null ? null : { x: at[0] + box.left, y: at[1] + box.top };
+    return this.inPage(this.world === null ? null : unitSpot(this.world, this.pilot.camera, layer, unit));
   }
 
   /** Where the middle of a layer's plate is seen now. */
   centreOf(layer: string): { x: number; y: number } | null {
     const plate = this.world?.plate(layer);
-    const at = plate === undefined ? null : this.pilot.camera.project([plate.x, plate.y, plate.z]);
+    return this.inPage(plate === undefined ? null : this.pilot.camera.project([plate.x, plate.y, plate.z]));
+  }
+
+  private inPage(spot: readonly [number, number, number] | null): { x: number; y: number } | null {
     const box = this.host.getBoundingClientRect();
-    return at === null ? null : { x: at[0] + box.left, y: at[1] + box.top };
+    return spot === null ? null : { x: spot[0] + box.left, y: spot[1] + box.top };
+  }
+
+  /** Marks the unit in the panel, or none; another one than before is brought into view. */
+  choose(mark: Mark | null): void {
+    const before = this.marks.chosen;
+    this.marks.chosen = mark;
+    if (mark !== null && (before?.layer !== mark.layer || before.channel !== mark.channel)) this.keepInView();
   }
 
   /** Redraws with other marks. */
   refresh(): void {
+    this.stale = true;
     this.clock.ask();
+  }
+
+  /** Marks a layer that is pointed at elsewhere, by its name; none with null. */
+  point(layer: string | null): void {
+    if (layer === this.marks.pointed) return;
+    this.marks.pointed = layer;
+    this.refresh();
   }
 
   /** After the next frame has been drawn. */
@@ -294,38 +312,22 @@ export class Theatre implements Stage {
 
   /** Layers in the order in which their maps are wanted: those in view first. */
   inView(): Layer[] {
-    const seen = new Set(this.layers.filter((layer) => this.sees(layer.name)));
-    return [...this.layers.filter((layer) => seen.has(layer)), ...this.layers.filter((layer) => !seen.has(layer))];
+    return this.world === null ? [...this.layers] : seenFirst(this.layers, this.world, this.pilot.camera);
   }
 
   /** Pixels that one map of each layer in view takes on the screen; nearest to the middle first. */
   wishes(): { layer: Layer; tile: number }[] {
-    const ratio = Math.min(window.devicePixelRatio, 2);
-    const found: { layer: Layer; tile: number; off: number }[] = [];
-    for (const layer of this.layers) {
-      const plate = this.world?.plate(layer.name);
-      if (plate === undefined || !this.sees(layer.name)) continue;
-      const at = this.pilot.camera.project(nearestPoint(plate, this.pilot.camera.pose.target));
-      if (at === null) continue;
-      const [, height, width] = sizeOf(layer);
-      const tile = (Math.max(plate.tileWide, plate.tileDeep) * this.pilot.camera.focal * ratio) / at[2];
-      if (Math.max(height, width) > 1) found.push({ layer, tile, off: Math.hypot(at[0] - this.pilot.camera.centre[0], at[1] - this.pilot.camera.centre[1]) });
-    }
-    return found.sort((a, b) => a.off - b.off).map(({ layer, tile }) => ({ layer, tile }));
+    return this.world === null ? [] : wishesOf(this.layers, this.world, this.pilot.camera, Math.min(window.devicePixelRatio, 2));
   }
 
   // --- inside -----------------------------------------------------------------------------------------------
-
-  private strength(name: string): number {
-    return this.faded.get(name) ?? 1;
-  }
 
   private paint(name: string): void {
     const { world } = this;
     const maps = this.maps.get(name);
     if (world === null || maps === undefined) return;
     if (!world.folded.has(name)) {
-      this.canvas.paint(name, maps, world.orders.get(name) ?? []);
+      this.surface.paint(name, maps, world.orders.get(name) ?? []);
       return;
     }
     let mean = this.means.get(maps);
@@ -333,40 +335,30 @@ export class Theatre implements Stage {
       mean = meanOf(maps);
       this.means.set(maps, mean);
     }
-    this.canvas.paint(name, mean, [0]);
+    this.surface.paint(name, mean, [0]);
   }
 
   private light(name: string): void {
-    const slab = this.canvas.slabs.get(name);
-    if (slab === undefined || slab.lit > 0) return;
+    if (this.surface.lit(name) > 0) return;
     const rank = Math.max(this.layers.findIndex((layer) => layer.name === name), 0);
     const wait = (rank * Math.min(90, FOLLOWING / this.layers.length)) / LIGHTING;
-    this.clock.move(`light ${name}`, LIGHTING * (1 + wait), (t) => { slab.lit = Math.max(Math.min(t * (1 + wait) - wait, 1), 0); }, undefined, false);
+    this.clock.move(`light ${name}`, LIGHTING * (1 + wait), (t) => { this.surface.light(name, Math.max(Math.min(t * (1 + wait) - wait, 1), 0)); }, undefined, false);
   }
 
-  /** Brings the chosen unit back out from under a panel that has opened. */
+  /** Brings the chosen unit's map out from under a panel, or into the window. */
   private keepInView(): void {
     const { chosen } = this.marks;
-    if (chosen === null || this.world === null) return;
-    const plate = this.world.target(chosen.layer);
-    if (plate === undefined) return;
-    const at = this.pilot.camera.project(blockCentre(plate, { slot: this.world.slotOf(chosen.layer, chosen.channel), row: chosen.row, column: chosen.column }));
-    const { width, height, left, right, top, bottom } = this.pilot.frame;
-    const inside = at !== null && at[0] > left + 20 && at[0] < width - right - 20 && at[1] > top + 20 && at[1] < height - bottom - 20;
-    if (!inside) this.fly(chosen.layer);
+    const plate = chosen === null ? undefined : this.world?.target(chosen.layer);
+    if (chosen === null || this.world === null || plate === undefined) return;
+    this.pilot.bring(surroundings(plate, this.world.slotOf(chosen.layer, chosen.channel), chosen.row, chosen.column, this.pilot.camera));
   }
 
-  private sees(name: string): boolean {
-    const plate = this.world?.plate(name);
-    return plate !== undefined && inWindow(plate, this.pilot.camera);
+  private hitAt(x: number, y: number, reach = 0): Hit | null {
+    return this.world === null ? null : pickNear(this.world.plates, this.pilot.camera, x, y, reach);
   }
 
-  private hitAt(x: number, y: number): Hit | null {
-    return this.world === null ? null : pick(this.world.plates, this.pilot.camera.ray(x, y));
-  }
-
-  private markAt(x: number, y: number): { mark: Mark; plate: Plate } | null {
-    const hit = this.hitAt(x, y);
+  private markAt(x: number, y: number, reach = 0): { mark: Mark; plate: Plate } | null {
+    const hit = this.hitAt(x, y, reach);
     if (hit?.cell == null || this.world === null || hit.plate.name === PICTURE) return null;
     const { slot, row, column } = hit.cell;
     return { mark: { layer: hit.plate.name, channel: hit.plate.folded ? 0 : this.world.channelAt(hit.plate.name, slot), row, column }, plate: hit.plate };
@@ -374,21 +366,33 @@ export class Theatre implements Stage {
 
   private hoverAt(x: number, y: number): void {
     const found = this.markAt(x, y);
+    this.point(this.hitAt(x, y)?.plate.name ?? null);
     this.events.hover(found?.mark ?? null, found?.plate.folded ?? false, x, y);
   }
 
-  private clickAt(x: number, y: number): void {
-    const found = this.markAt(x, y);
+  private clickAt(x: number, y: number, reach: number): void {
+    const found = this.markAt(x, y, reach);
     this.events.click(found?.mark ?? null, found?.plate.folded ?? false);
   }
 
   private draw(moving: boolean): void {
     const { world } = this;
     if (world === null) return;
-    this.canvas.draw(this.pilot.camera, this.clock.moves("hand") || this.clock.moves("camera"), this.clock.lastFrame);
-    this.paper.draw(world, this.pilot.camera, this.marks, this.captions, this.outputs, (name) => this.strength(name));
-    if (!moving || this.clock.frames % 4 === 0) this.map.draw(world.plates, this.pilot.camera, this.marks.hovered?.layer ?? this.marks.chosen?.layer);
-    Object.assign(this.host.dataset, { drawCalls: String(this.canvas.drawCalls), frames: String(this.clock.frames), moving: String(moving) });
-    if (this.canvas.ready) for (const resolve of this.awaited.splice(0)) resolve();
+    const { camera, whole } = this.pilot;
+    const steered = this.clock.moves("hand") || this.clock.moves("camera");
+    this.surface.draw(camera, steered || this.live.on, Math.max(this.clock.lastFrame, this.live.on ? this.clock.waited : 0));
+    this.ink(world, camera, !(steered || this.clock.moves("frame") || this.clock.moves("arrange")));
+    const { hovered, chosen, sought, pointed } = this.marks;
+    if (this.surface.started && (!moving || this.clock.frames % 4 === 0)) this.map.draw(world.plates, camera, whole, hovered?.layer ?? pointed ?? chosen?.layer ?? sought ?? undefined);
+    Object.assign(this.host.dataset, { drawCalls: String(this.surface.drawCalls), frames: String(this.clock.frames), moving: String(moving) });
+    for (const resolve of this.awaited.splice(0)) resolve();
+  }
+
+  /** Draws names, lines and marks anew where something about them has changed. */
+  private ink(world: World, camera: Camera, settled: boolean): void {
+    if (!this.surface.started || (!this.stale && this.inked?.from === camera && this.inked.settled === settled)) return;
+    this.paper.draw(world, camera, this.marks, this.captions, this.outputs, (name) => this.surface.strength(name), settled);
+    [this.stale, this.inked] = [false, { from: camera, settled }];
+    if (settled) Object.assign(this.host.dataset, { named: this.paper.named.join(","), captioned: this.paper.captioned.join(" ") });
   }
 }

@@ -1,4 +1,4 @@
-/** The help sheet: every key, and what it does. */
+/** The help sheet: every gesture and key, and what it does. */
 
 import { button, h } from "../dom";
 
@@ -46,6 +46,16 @@ const GROUPS: readonly (readonly [string, Keys])[] = [
   ]],
 ];
 
+const TOUCH: readonly [string, Keys] = ["Touch", [
+  ["Tap", "Open the nearest unit, or the tile of a folded layer"],
+  ["1 finger", "Turn"],
+  ["2 fingers", "Zoom, and move"],
+  ["3 fingers", "Move"],
+]];
+
+/** Whether fingers are what this device is used with first. */
+const byTouch = (): boolean => window.matchMedia("(hover: none)").matches;
+
 /** The links of the bar once more, for windows in which the bar has no room for them. */
 function pages(): Node[] {
   return [...document.querySelectorAll(".bar nav a")].flatMap((link) => [link.cloneNode(true), " "].map((one) => (typeof one === "string" ? document.createTextNode(one) : one)));
@@ -55,10 +65,12 @@ export class Help {
   private readonly dialog: HTMLDialogElement;
 
   constructor() {
-    this.dialog = h("dialog", { class: "help", "aria-label": "Keys" },
-      h("header", {}, h("h2", {}, "Keys"), button("×", () => { this.dialog.close(); }, { class: "tool", "aria-label": "Close" })),
-      ...GROUPS.map(([title, keys]) => h("section", {}, h("h3", {}, title), h("dl", {}, ...keys.flatMap(([key, meaning]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, meaning)])))),
-      h("p", { class: "dim" }, "Touch: one finger turns, two zoom and move, three move. Shapes are channels × height × width. Drop or paste a photo anywhere on the page."),
+    const title = byTouch() ? "Touch and keys" : "Keys and touch";
+    const groups = byTouch() ? [TOUCH, ...GROUPS] : [...GROUPS, TOUCH];
+    this.dialog = h("dialog", { class: "help", "aria-label": title },
+      h("header", {}, h("h2", {}, title), button("×", () => { this.dialog.close(); }, { class: "tool", "aria-label": "Close" })),
+      ...groups.map(([group, keys]) => h("section", {}, h("h3", {}, group), h("dl", {}, ...keys.flatMap(([key, meaning]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, meaning)])))),
+      h("p", { class: "dim" }, "Shapes are channels × height × width. Drop or paste a photo anywhere on the page."),
       h("p", { class: "help-pages" }, ...pages()));
     document.body.append(this.dialog);
   }

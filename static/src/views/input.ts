@@ -2,6 +2,7 @@
 
 import { button, h } from "../dom";
 import { duration } from "../data/number";
+import { whenDrawable } from "../draw/ready";
 import { Camera } from "./camera";
 import type { Stroke } from "../input/drawing";
 import { tooLarge } from "../input/picture";
@@ -70,7 +71,7 @@ const THUMB = 56;
 function sampleButton(sample: Sample, choose: (sample: Sample) => void): HTMLButtonElement {
   const picture = h("canvas", { width: 2 * THUMB, height: 2 * THUMB, "aria-hidden": "true" });
   // one after the other, so that the page answers between them
-  window.setTimeout(() => {
+  whenDrawable(() => {
     const context = picture.getContext("2d", { willReadFrequently: true });
     if (context === null) return;
     if (sample.kind === "scene") context.drawImage(paintScene(sample.scene), 0, 0, 2 * THUMB, 2 * THUMB);

@@ -10,6 +10,7 @@ import { extent, type Tensors } from "../data/tensors";
 import { operatorOf, windowOf } from "../data/window";
 import type { Layer, ModelDetail, Run } from "../data/wire";
 import { lutFor, rangeFor, type Scale, type Theme } from "../draw/colour";
+import { whenDrawable } from "../draw/ready";
 import { Latest } from "../input/latest";
 import { Calculator, exerciseOf } from "./calculator";
 import { enlargedView } from "./enlarged";
@@ -93,6 +94,8 @@ export class Inspector {
   show(model: ModelDetail, run: Run, layer: Layer, unit: number[], look: Look): void {
     this.shown.push(async () => {
       this.last = { model, run, layer, unit, look };
+      if (this.place.hidden) this.open(layer, unit[0] ?? 0);
+      await new Promise<void>(whenDrawable);
       try {
         const tensor = await this.tensors.get(run.id, layer.name);
         const view = slides(layer) ? this.view : "map";
@@ -108,6 +111,16 @@ export class Inspector {
   /** What is opened next has the keys: the arrows go on from its map. */
   takeFocus(): void {
     this.wanted = true;
+  }
+
+  /** The panel opens at once, and says what it waits for. */
+  private open(layer: Layer, channel: number): void {
+    this.place.replaceChildren(h("header", {}, h("h2", {}, layer.name, h("span", { class: "dim" }, ` ${channel}`)), this.closeButton()), h("p", { class: "dim" }, "Fetching its numbers"));
+    this.place.hidden = false;
+  }
+
+  private closeButton(): HTMLElement {
+    return button("×", () => { this.events.close(); }, { class: "tool", "aria-label": "Close", "data-focus": "close", "aria-keyshortcuts": "Escape" });
   }
 
   private render(shown: Shown, tensor: Tensor<Float32Array>, view: InspectorView, above: HTMLElement | null): void {
@@ -127,7 +140,7 @@ export class Inspector {
       h("h2", {}, layer.name, h("span", { class: "dim" }, vector ? ` unit ${channel}${label} of ${channels}` : ` map ${channel} of ${channels}`)),
       button("‹", () => { step(-1); }, { class: "tool", "data-focus": "previous", "aria-label": vector ? "Previous unit" : "Previous map" }),
       button("›", () => { step(1); }, { class: "tool", "data-focus": "next", "aria-label": vector ? "Next unit" : "Next map" }),
-      button("×", () => { this.events.close(); }, { class: "tool", "aria-label": "Close", "data-focus": "close", "aria-keyshortcuts": "Escape" }));
+      this.closeButton());
 
     this.place.replaceChildren(head);
     if (this.trail.length > 0) this.place.append(this.trailView());
@@ -229,8 +242,7 @@ export class Inspector {
 
   private fail(layer: Layer, error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
-    const close = button("×", () => { this.events.close(); }, { class: "tool", "aria-label": "Close" });
-    this.place.replaceChildren(h("header", {}, h("h2", {}, layer.name), close), h("p", { class: "prompt" }, message));
+    this.place.replaceChildren(h("header", {}, h("h2", {}, layer.name), this.closeButton()), h("p", { class: "prompt" }, message));
     this.place.hidden = false;
   }
 }

@@ -1,18 +1,22 @@
 /** All layers in order, beside the graph; only the rows in view are drawn. */
 
-import { button, calm, h } from "../dom";
+import { breathe, button, calm, h } from "../dom";
 import type { Maps } from "../data/maps";
 import type { ModelDetail } from "../data/wire";
 import { railWidth } from "../draw/rail";
 import { layoutRail } from "../layout/rail";
 import { Row, type RowLook } from "./row";
 
+/** So many rows are built in one task. */
+const PORTION = 24;
+
 export interface LayersEvents {
   select: (layer: string, unit: number[]) => void;
 }
 
 export class LayerList {
-  private readonly rows = new Map<string, Row>();
+  private rows = new Map<string, Row>();
+  private look: RowLook = { scale: "signed", theme: "dark", strongestFirst: false };
   private readonly list = h("div", { class: "layer-list" });
   private readonly names = h("datalist", { id: "layer-names" });
   private readonly find = h("input", { id: "find", type: "search", list: "layer-names", placeholder: "Find a layer", autocomplete: "off", "aria-label": "Find a layer", "aria-keyshortcuts": "/" });
@@ -41,21 +45,27 @@ export class LayerList {
     new ResizeObserver(() => { this.measure(); }).observe(this.list);
   }
 
-  /** Builds the rows of a network, without maps. */
-  show(model: ModelDetail): void {
+  /** Builds the rows of a network, without maps, some at a time, so that the page answers in between. */
+  async show(model: ModelDetail): Promise<void> {
     this.seen.disconnect();
-    this.rows.clear();
+    this.rows = new Map();
     const rail = layoutRail(model.layers, model.edges);
     this.lanes = rail.lanes;
-    model.layers.forEach((layer, index) => {
+    const { rows } = this;
+    for (const [index, layer] of model.layers.entries()) {
       const place = rail.rows[index];
-      if (place !== undefined) this.rows.set(layer.name, new Row(layer, place, rail.lanes, model.labels, this.events.select));
-    });
+      if (place !== undefined) rows.set(layer.name, new Row(layer, place, rail.lanes, model.labels, this.events.select));
+      if (index % PORTION === PORTION - 1) await breathe();
+      if (rows !== this.rows) return; // another network is shown by now
+    }
     this.list.style.setProperty("--rail", `${railWidth(rail.lanes)}px`);
     this.list.dataset["model"] = model.id;
     this.list.replaceChildren(...[...this.rows.values()].map((row) => row.element));
     this.names.replaceChildren(...model.layers.map((layer) => h("option", { value: layer.name })));
-    for (const row of this.rows.values()) this.seen.observe(row.element);
+    for (const row of rows.values()) {
+      row.setLook(this.look);
+      this.seen.observe(row.element);
+    }
     this.measure();
   }
 
@@ -65,6 +75,7 @@ export class LayerList {
   }
 
   setLook(look: RowLook): void {
+    this.look = look;
     for (const row of this.rows.values()) row.setLook(look);
   }
 

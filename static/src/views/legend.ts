@@ -4,13 +4,15 @@ import { h } from "../dom";
 import { figure } from "../data/number";
 import { lutFor, type Scale, type Theme } from "../draw/colour";
 import { drawLegend } from "../draw/maps";
+import { whenDrawable } from "../draw/ready";
 
 const HEIGHT = 8;
 
 /** `from` and `to` are the values at the ends; they are also in data-from and data-to. */
 export function legendView(look: { scale: Scale; theme: Theme; gamma?: number }, from: number, to: number, width: number): HTMLElement {
   const strip = h("canvas", { role: "img", "aria-label": `Colours from ${figure(from)} to ${figure(to)}` });
-  drawLegend(strip, width, HEIGHT, lutFor(look.scale, look.theme, look.gamma));
+  strip.style.height = `${HEIGHT}px`;
+  whenDrawable(() => { drawLegend(strip, width, HEIGHT, lutFor(look.scale, look.theme, look.gamma)); });
   const numbers = h("div", { class: "legend-numbers" }, h("span", {}, figure(from)));
   const zero = (0 - from) / (to - from);
   if (zero > 0.15 && zero < 0.85) {

@@ -173,7 +173,8 @@ export class Player {
     const side = Math.floor((this.options.width - 16) / 2);
     const fit = (longer: number): number => (longer <= side ? Math.floor(side / longer) : side / longer);
     this.zoomIn = fit(Math.max(inHeight + top + bottom, inWidth + left + right));
-    this.zoomOut = Math.min(fit(Math.max(height, width)), 2 * this.zoomIn);
+    // the output's cells are as large as the input's, or a whole number of times as large where a stride makes them fewer
+    this.zoomOut = this.zoomIn * Math.max(1, Math.floor(Math.max(inHeight, inWidth) / Math.max(height, width)));
     this.range = this.outputRange();
     this.drawInput();
     this.drawOutput();

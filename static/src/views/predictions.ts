@@ -3,6 +3,7 @@
 import { button, h } from "../dom";
 import type { Api } from "../data/api";
 import { scoreUnit, scoringLayer } from "../data/lineage";
+import { canRun } from "../data/weights";
 import { count, large, percent } from "../data/number";
 import type { ModelDetail, Prediction, Run, WeightsInfo } from "../data/wire";
 import { Latest } from "../input/latest";
@@ -28,6 +29,9 @@ export class Predictions {
   private waiting = 0;
   private doubting = 0;
   private run: Run | null = null;
+  private key = "";
+  private bars = h("ol", { class: "bars" });
+  private readonly time = h("p", { class: "note dim" });
 
   constructor(api: Api, walk: Walk) {
     this.api = api;
@@ -37,30 +41,42 @@ export class Predictions {
   /** `blank`: nothing is drawn, so what the network says means nothing. */
   show(model: ModelDetail, weights: WeightsInfo, run: Run | null, blank = false): void {
     const trained = weights.trained && !blank;
-    const heading = h("h2", {}, run === null ? "No prediction" : blank ? "Nothing is drawn" : trained ? "Prediction" : "Output, not a prediction");
-    const answer = h("div", { class: "predictions" }, heading);
     this.run = run;
     window.clearTimeout(this.waiting);
     window.clearTimeout(this.doubting);
+    const key = JSON.stringify([model.id, weights, run === null, blank]);
+    if (key !== this.key) this.build(model, weights, run, blank); // else only the figures are new, as while one draws
+    this.key = key;
+    if (run === null) return;
+    this.element.querySelector("[data-unfamiliar]")?.remove();
+    this.bars.replaceChildren(...run.predictions.map((one, rank) => this.row(model, run, one, rank === 0 && trained)));
+    this.evidence.replaceChildren(...(scoringLayer(model.layers) === undefined ? [] : [h("p", { class: "note dim" }, "Point at a class to see what speaks for it.")]));
+    if (run.unfamiliar && !blank) this.doubting = window.setTimeout(() => { this.evidence.after(unfamiliarNote(model, weights, run)); }, DOUBT);
+    const total = run.elapsed_ms["total"];
+    this.time.textContent = total === undefined ? "" : `Computed in ${total < 1000 ? `${total.toFixed(1)} ms` : `${(total / 1000).toFixed(2)} s`}.`;
+  }
+
+  /** Everything around the figures of a run. */
+  private build(model: ModelDetail, weights: WeightsInfo, run: Run | null, blank: boolean): void {
+    const trained = weights.trained && !blank;
+    const heading = h("h2", {}, run === null ? (canRun(weights) ? "Prediction" : "No prediction") : blank ? "Nothing is drawn" : trained ? "Prediction" : "Output, not a prediction");
+    const answer = h("div", { class: "predictions" }, heading);
     this.evidence.replaceChildren();
     this.element.replaceChildren(aboutModel(model), answer);
     this.element.dataset["trained"] = String(trained);
     if (run === null) {
-      if (weights.pullable) answer.append(h("p", { class: "note" }, `${weights.title}: these weights are not on this machine yet, so the layers are those of the published structure and there are no maps. They can be fetched where the weights are chosen.`));
+      if (canRun(weights)) answer.append(h("p", { class: "note dim" }, "Reading the picture"));
+      else if (weights.pullable) answer.append(h("p", { class: "note" }, `${weights.title}: these weights are not on this machine yet, so the layers are those of the published structure and there are no maps. They can be fetched where the weights are chosen.`));
       else answer.append(h("p", { class: "note" }, `${weights.title} has no numbers that could be run: only the layer table is shown. Choose other weights to see maps.`));
       return;
     }
     if (blank) answer.append(h("p", { class: "note warning" }, "The page is empty. Draw on it, or take a sample: the maps follow the pen. What the network says of an empty page means nothing."));
     else if (!trained) answer.append(h("p", { class: "note warning" }, "This network has not been trained. Its weights are random numbers, so these bars say nothing about the picture; the maps and the arithmetic are real."));
-    const list = h("ol", { class: trained ? "bars" : "bars untrained", "aria-label": heading.textContent }, ...run.predictions.map((one, rank) => this.row(model, run, one, rank === 0 && trained)));
-    answer.append(list, this.evidence);
-    if (run.unfamiliar && !blank) this.doubting = window.setTimeout(() => { this.evidence.after(unfamiliarNote(model, weights, run)); }, DOUBT);
-    answer.append(aboutClasses(model, weights));
-    if (scoringLayer(model.layers) !== undefined) this.evidence.append(h("p", { class: "note dim" }, "Point at a class to see what speaks for it."));
+    this.bars = h("ol", { class: trained ? "bars" : "bars untrained", "aria-label": heading.textContent });
+    answer.append(this.bars, this.evidence, aboutClasses(model, weights));
     const accuracy = weights.accuracy;
     if (accuracy !== null) answer.append(h("p", { class: "note" }, `Measured: ${(accuracy.top1 * 100).toFixed(2)} % of ${count(accuracy.images)} images of ${accuracy.dataset} right at the first guess.`));
-    const total = run.elapsed_ms["total"];
-    if (total !== undefined) answer.append(h("p", { class: "note dim" }, `Computed in ${total < 1000 ? `${total.toFixed(1)} ms` : `${(total / 1000).toFixed(2)} s`}.`));
+    answer.append(this.time);
   }
 
   private row(model: ModelDetail, run: Run, prediction: Prediction, first: boolean): HTMLElement {

@@ -2,7 +2,7 @@
 
 import type { Api } from "../data/api";
 import { Problem } from "../data/api";
-import { megabytes, timeLeft } from "../data/number";
+import { count, megabytes, timeLeft } from "../data/number";
 import type { ModelDetail, Pull, WeightsInfo } from "../data/wire";
 import { button, h } from "../dom";
 
@@ -148,7 +148,7 @@ function wordsOf(pull: Pull): string {
     case "failed": return pull.error ?? "They could not be fetched.";
     case "cancelled": return `Stopped; ${megabytes(pull.done)} are kept.`;
     case "ready": return "They are here.";
-    case "absent": return pull.done > 0 ? `${megabytes(pull.done)} of ${megabytes(pull.bytes)} are here from an earlier try.` : `Weights for ${pull.classes.toLocaleString("en-US")} classes, not on this machine yet.`;
+    case "absent": return pull.done > 0 ? `${megabytes(pull.done)} of ${megabytes(pull.bytes)} are here from an earlier try.` : `Weights for ${count(pull.classes)} classes, not on this machine yet.`;
   }
 }
 

@@ -74,7 +74,7 @@ export class Reading {
 
   /** The unit in the panel, or none. */
   choose(mark: Mark | null): void {
-    this.theatre.marks.chosen = mark;
+    this.theatre.choose(mark);
     this.follow();
   }
 

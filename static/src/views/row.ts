@@ -7,6 +7,7 @@ import type { Layer } from "../data/wire";
 import { lutFor, rangeFor, type Scale, type Theme } from "../draw/colour";
 import { drawTiles } from "../draw/maps";
 import { drawRail } from "../draw/rail";
+import { drawable, whenDrawable } from "../draw/ready";
 import type { RailRow } from "../layout/rail";
 import { hitTile, layoutTiles, stepTile, tileAt, type TileGrid } from "../layout/tiles";
 import { legendView } from "./legend";
@@ -96,6 +97,10 @@ export class Row {
   /** Draws if the row is in view and something has changed. */
   paint(): void {
     if (!this.visible || !this.dirty || this.maps === null || this.grid === null) return;
+    if (!drawable()) {
+      whenDrawable(() => { this.paint(); });
+      return;
+    }
     this.dirty = false;
     const { maps, look } = this;
     drawTiles(this.canvas, maps, this.grid, this.order, { scale: look.scale, lut: lutFor(look.scale, look.theme, look.gamma) });

@@ -1,6 +1,6 @@
 /** The scene on the page: canvas, layers beside it, the number under the pointer, and which part of the window is free.
  *
- * Where the browser gives no WebGL there is no theatre, and the page shows the flat list of the same layers instead.
+ * Where the browser gives no WebGL there is no theatre any more, and the page shows the list of the same layers instead.
  */
 
 import { button, byId, h } from "../dom";
@@ -14,6 +14,9 @@ import type { Mark } from "../scene/paper";
 import { Reading, unitOf } from "./reading";
 import { Shelf } from "./shelf";
 
+/** Stands in a link for all layers. */
+const ALL = "*";
+
 export type View = "scene" | "flat" | "list";
 
 export interface SceneEvents {
@@ -22,12 +25,15 @@ export interface SceneEvents {
   rested: () => void;
   hovered: (layer: string | undefined) => void;
   view: (view: View) => void;
+  failed: () => void; // the browser gives no WebGL
+  arranged: (layers: { folded: string[]; hidden: string[] }) => void; // as a link has it
 }
 
 export class SceneView {
-  readonly theatre: Theatre | null;
+  /** None where the browser gives no WebGL. */
+  theatre: Theatre | null;
   private readonly host = byId("scene");
-  private readonly reading: Reading | null = null;
+  private readonly reading: Reading;
   private readonly shelf: Shelf;
   private readonly switches = new Map<View, HTMLButtonElement>();
   private readonly events: SceneEvents;
@@ -36,20 +42,16 @@ export class SceneView {
   constructor(api: Api, look: Look, events: SceneEvents) {
     this.events = events;
     this.theatre = this.build(look, events);
-    if (this.theatre !== null) {
-      this.reading = new Reading(byId("reading"), api, this.theatre, events.hovered);
-      this.theatre.setLook(look);
-    }
+    this.reading = new Reading(byId("reading"), api, this.theatre, events.hovered);
+    this.theatre.setLook(look);
     this.shelf = new Shelf(byId("shelf"), {
       fly: (layer) => { this.fly(layer); },
+      point: (layer) => { this.theatre?.point(layer); },
       fold: (layers, folded) => {
         this.fold(layers, folded);
         if (layers.length > 1) this.theatre?.overview(); // the whole tower has another height
       },
-      hide: (layers, hidden) => {
-        this.theatre?.hide(layers, hidden);
-        this.shelve();
-      },
+      hide: (layers, hidden) => { this.hide(layers, hidden); },
     });
     this.addControls(events);
     const measure = (): void => { this.measure(); };
@@ -67,13 +69,13 @@ export class SceneView {
   }
 
   setRun(model: ModelDetail, weights: WeightsInfo, run: Run | null): void {
-    this.reading?.setRun(model, run);
+    this.reading.setRun(model, run);
     const best = run?.predictions[0]?.index;
     const known = new Map(run?.predictions.map((one) => [one.index, one.probability]));
     this.theatre?.setOutputs(model.labels.map((text, index) => {
       const probability = known.get(index);
       return { text, share: weights.trained && probability !== undefined && (index === best || probability > 0.01) ? percent(probability) : "", first: weights.trained && index === best };
-    }));
+    }), weights.trained);
   }
 
   setMaps(name: string, maps: Maps | null): void {
@@ -90,13 +92,26 @@ export class SceneView {
   /** Marks the unit in the panel, a map of it, or none. */
   choose(layer: Layer | undefined, unit: readonly number[]): void {
     const whole = layer !== undefined && unit.length === layer.shape.length;
-    this.reading?.choose(whole ? { layer: layer.name, channel: unit[0] ?? 0, row: unit[1] ?? 0, column: unit[2] ?? 0 } : null);
+    this.reading.choose(whole ? { layer: layer.name, channel: unit[0] ?? 0, row: unit[1] ?? 0, column: unit[2] ?? 0 } : null);
     if (layer !== undefined && this.theatre?.isFolded(layer.name) === true) this.fold([layer.name], false);
     this.shelf.mark(layer?.name);
   }
 
   fold(layers: readonly string[], folded: boolean): void {
     this.theatre?.fold(layers, folded);
+    this.shelve();
+  }
+
+  private hide(layers: readonly string[], hidden: boolean): void {
+    this.theatre?.hide(layers, hidden);
+    this.shelve();
+  }
+
+  /** As a link has it: layers that this network does not have are left out. */
+  arrange(folded: readonly string[], hidden: readonly string[]): void {
+    const known = (names: readonly string[]): string[] => this.layers.map((layer) => layer.name).filter((name) => names.includes(name) || names.includes(ALL));
+    if (known(folded).length > 0) this.theatre?.fold(known(folded), true);
+    if (known(hidden).length > 0) this.theatre?.hide(known(hidden), true);
     this.shelve();
   }
 
@@ -128,10 +143,7 @@ export class SceneView {
     const layer = this.marked;
     if (layer === undefined || this.theatre === null) return false;
     if (what === "fold") this.fold([layer], !this.theatre.isFolded(layer));
-    else {
-      this.theatre.hide([layer], true);
-      this.shelve();
-    }
+    else this.hide([layer], true);
     return true;
   }
 
@@ -167,21 +179,29 @@ export class SceneView {
     return marks?.hovered?.layer ?? (byId("reading").hidden ? undefined : byId("reading").dataset["layer"]) ?? marks?.chosen?.layer ?? this.host.dataset["at"];
   }
 
-  private build(look: Look, events: SceneEvents): Theatre | null {
-    const places = { gl: h("canvas", { class: "gl" }), paper: h("canvas", { class: "paper" }), map: h("canvas", { class: "minimap", hidden: true, "aria-hidden": "true" }) };
+  /** Starts the browser's graphics: until then the scene is a sketch, and without them a list. */
+  async begin(): Promise<void> {
     try {
-      const theatre = new Theatre(this.host, places, look.theme, {
-        hover: (mark, folded, x, y) => { this.reading?.hover(mark, folded, x, y); },
-        click: (mark, folded) => { this.click(mark, folded, events); },
-        rested: events.rested,
-      });
-      this.host.append(places.gl, places.paper);
-      byId("corner").prepend(places.map);
-      return theatre;
+      await this.theatre?.begin();
     } catch (error) {
       console.warn("No WebGL:", error);
-      return null;
+      this.theatre = null;
+      this.host.dataset["graphics"] = "none";
+      for (const canvas of this.host.querySelectorAll("canvas")) canvas.remove();
+      for (const [view, one] of this.switches) one.disabled = view !== "list";
+      this.events.failed();
     }
+  }
+
+  private build(look: Look, events: SceneEvents): Theatre {
+    const places = { gl: h("canvas", { class: "gl" }), paper: h("canvas", { class: "paper" }), map: { canvas: h("canvas", { class: "minimap", hidden: true, "aria-hidden": "true" }), name: h("span", { class: "minimap-name", hidden: true, "aria-hidden": "true" }) } };
+    this.host.append(places.gl, places.paper);
+    byId("corner").prepend(places.map.name, places.map.canvas);
+    return new Theatre(this.host, places, look.theme, {
+      hover: (mark, folded, x, y) => { this.reading.hover(mark, folded, x, y); },
+      click: (mark, folded) => { this.click(mark, folded, events); },
+      rested: events.rested,
+    });
   }
 
   private click(mark: Mark | null, folded: boolean, events: SceneEvents): void {
@@ -189,7 +209,7 @@ export class SceneView {
     if (mark === null || layer === undefined) events.empty();
     else if (folded) this.fold([layer.name], false);
     else {
-      this.reading?.hover(null, false, 0, 0); // the scene makes room for the panel, away from under the pointer
+      this.reading.hover(null, false, 0, 0); // the scene makes room for the panel, away from under the pointer
       events.select(layer.name, unitOf(layer, mark));
     }
   }
@@ -197,7 +217,7 @@ export class SceneView {
   private addControls(events: SceneEvents): void {
     const views = byId("views");
     for (const [view, label, title] of [["scene", "3D", "Walk through the network"], ["flat", "2D", "The same scene, flat"], ["list", "List", "The layers as a list, for keyboard and screen reader"]] as const) {
-      const one = button(label, () => { events.view(view); }, { "aria-pressed": "false", title, "data-view": view, disabled: this.theatre === null && view !== "list" });
+      const one = button(label, () => { events.view(view); }, { "aria-pressed": "false", title, "data-view": view });
       this.switches.set(view, one);
       views.append(one);
     }
@@ -224,6 +244,11 @@ export class SceneView {
 
   private shelve(): void {
     this.shelf.setState((name) => this.theatre?.isFolded(name) ?? false, (name) => this.theatre?.isHidden(name) ?? false);
+    const those = (are: (name: string) => boolean): string[] => {
+      const found = this.layers.map((layer) => layer.name).filter(are);
+      return found.length === this.layers.length ? [ALL] : found;
+    };
+    this.events.arranged({ folded: those((name) => this.theatre?.isFolded(name) ?? false), hidden: those((name) => this.theatre?.isHidden(name) ?? false) });
   }
 
   /** Tells the theatre which part of the window no panel covers. */

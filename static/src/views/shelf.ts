@@ -8,6 +8,7 @@ import { layerWords } from "./words";
 
 export interface ShelfEvents {
   fly: (layer: string) => void;
+  point: (layer: string | null) => void; // at a layer's row, by pointer or focus
   fold: (layers: string[], folded: boolean) => void;
   hide: (layers: string[], hidden: boolean) => void;
 }
@@ -55,6 +56,8 @@ export class Shelf {
       const fold = button("Fold", () => { this.events.fold([name], fold.getAttribute("aria-pressed") !== "true"); }, { class: "shelf-tool fold-one", "aria-pressed": "false", "aria-label": `Fold ${name}`, title: "Fold into one tile" });
       const hide = button("Hide", () => { this.events.hide([name], hide.getAttribute("aria-pressed") !== "true"); }, { class: "shelf-tool hide-one", "aria-pressed": "false", "aria-label": `Hide ${name}`, title: "Show or hide" });
       const element = h("li", { "data-layer": name }, fly, h("span", { class: "shelf-shape dim" }, shapeText(layer.shape)), fold, hide, range);
+      for (const arrived of ["pointerenter", "focusin"]) element.addEventListener(arrived, () => { this.events.point(name); });
+      for (const left of ["pointerleave", "focusout"]) element.addEventListener(left, () => { this.events.point(null); });
       this.items.set(name, { element, range, name: fly, fold, hide });
     }
     this.list.replaceChildren(...[...this.items.values()].map((item) => item.element));

@@ -1,0 +1,134 @@
+"""float32 graph -> 8-bit graph: the arithmetic of `precision=int8`.
+
+Static quantisation in onnxruntime's QDQ form: activations are unsigned 8-bit with one scale a tensor, from ranges
+calibrated when the network was made; kernels are signed 8-bit with one scale an output channel (Jacob et al. 2017,
+"Quantization and training of neural networks for efficient integer-arithmetic-only inference", sections 2 and 3;
+per channel: Krishnamoorthi 2018, "Quantizing deep convolutional networks for efficient inference", section 3). The
+quantiser is onnxruntime's own; what is decided here is which tensors it gets, and with which ranges.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import numpy_helper
+
+Ranges = Mapping[str, tuple[float, float]]  # tensor -> smallest and largest value that it is to hold
+
+# What runs on 8 bits. A response norm, a softmax or a squashing function has too fine a result for 256 steps.
+OPERATORS = (
+    *("Conv", "Gemm", "MatMul", "Relu", "Add", "Concat"),
+    *("MaxPool", "AveragePool", "GlobalAveragePool", "Flatten", "Reshape"),
+)
+
+
+def quantise(
+    model: onnx.ModelProto, initializers: Mapping[str, npt.NDArray[Any]], ranges: Ranges, narrow: bool
+) -> onnx.ModelProto:
+    """The graph on 8 bits.
+
+    Args:
+        model: the float32 graph; its numbers may lie outside it.
+        initializers: its numbers by name.
+        ranges: of every activation, the input among them.
+        narrow: kernels on 7 bits, for processors that add two 8-bit products in 16 bits and would overflow.
+
+    Raises:
+        KeyError: a tensor that is to be quantised has no range.
+    """
+    # only where something is quantised: it takes a quarter of a second, which every start would wait for
+    from onnxruntime.quantization import (  # noqa: PLC0415
+        CalibrationMethod,
+        QDQQuantizer,
+        QuantType,
+        TensorData,
+        TensorsData,
+    )
+
+    whole = with_numbers(model, initializers)
+    wanted = {
+        name: TensorData(lowest=np.float32(low), highest=np.float32(high))
+        for name, (low, high) in rectified(model, ranges).items()
+    }
+    constants = {tensor.name for tensor in whole.graph.initializer}
+    kept = [node.name for node in whole.graph.node if node.op_type == "Add" and constants & set(node.input)]
+    quantiser = QDQQuantizer(
+        whole,
+        True,  # a scale for every output channel
+        narrow,
+        QuantType.QInt8,
+        QuantType.QUInt8,
+        TensorsData(CalibrationMethod.MinMax, wanted),
+        [],  # all nodes
+        kept,  # a shift by learned numbers is no sum of two layers
+        list(OPERATORS),
+        {"QDQKeepRemovableActivations": True, "ActivationSymmetric": False, "WeightSymmetric": True},
+    )
+    quantiser.quantize_model()
+    quantiser.model.topological_sort()
+    quantised: onnx.ModelProto = quantiser.model.model
+    return quantised
+
+
+def with_numbers(model: onnx.ModelProto, initializers: Mapping[str, npt.NDArray[Any]]) -> onnx.ModelProto:
+    """A copy of the graph with its numbers inside."""
+    whole = onnx.ModelProto()
+    whole.CopyFrom(model)
+    for tensor in whole.graph.initializer:
+        tensor.CopyFrom(numpy_helper.from_array(np.asarray(initializers[tensor.name]), tensor.name))
+    return whole
+
+
+def rectified(model: onnx.ModelProto, ranges: Ranges) -> dict[str, tuple[float, float]]:
+    """The ranges, with that of a ReLU for what only it reads.
+
+    What is below zero comes to zero either way, so all 256 steps are for what the ReLU lets through; and rounding to
+    a range that begins at zero is the ReLU, which onnxruntime then leaves out.
+    """
+    readers = defaultdict(list)
+    for node in model.graph.node:
+        for name in node.input:
+            readers[name].append(node)
+    found = dict(ranges)
+    for name, those in readers.items():
+        if name in found and {node.op_type for node in those} == {"Relu"}:
+            found[name] = found[those[0].output[0]]
+    return found
+
+
+def shown(quantised: onnx.ModelProto) -> dict[str, str]:
+    """Tensor -> the tensor that holds the same layer's activation, as the layers behind it read it.
+
+    That is the one behind its rounding to 8 bits; before a ReLU, which is part of the rounding, the one before it.
+    """
+    names: dict[str, str] = {}
+    readers = defaultdict(set)
+    for node in quantised.graph.node:
+        for name in node.input:
+            readers[name].add(node.op_type)
+    for node in quantised.graph.node:
+        if node.op_type == "DequantizeLinear" and readers[node.output[0]] != {"Relu"}:
+            origin = node.output[0].removesuffix("_DequantizeLinear_Output")
+            names[origin] = node.output[0]
+    return names
+
+
+def dequantised(quantised: onnx.ModelProto) -> dict[str, npt.NDArray[Any]]:
+    """The numbers that the 8-bit graph computes with, as float32 by their names in the float32 graph."""
+    numbers = {tensor.name: numpy_helper.to_array(tensor) for tensor in quantised.graph.initializer}
+    found = dict(numbers)
+    for node in quantised.graph.node:
+        if node.op_type != "DequantizeLinear" or node.input[0] not in numbers:
+            continue
+        values, scale = numbers[node.input[0]], numbers[node.input[1]]
+        zero = numbers[node.input[2]] if len(node.input) > 2 else np.zeros_like(scale, values.dtype)
+        axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
+        along = [-1 if dimension == axis % values.ndim else 1 for dimension in range(values.ndim)]
+        if scale.ndim:
+            scale, zero = scale.reshape(along), zero.reshape(along)
+        name = node.output[0].removesuffix("_DequantizeLinear_Output")
+        found[name] = ((values.astype(np.float32) - zero.astype(np.float32)) * scale).astype(np.float32)
+    return found

@@ -1,0 +1,159 @@
+/** What stands on the plates, and who draws it: a sketch at once, and WebGL as soon as the browser has started it. */
+
+import type { Maps } from "../data/maps";
+import type { Scale, Theme } from "../draw/colour";
+import { breathe } from "../dom";
+import type { Camera } from "../layout/camera";
+import type { Plate } from "../layout/plates";
+import type { Canvas } from "./canvas";
+import { Sketch } from "./sketch";
+
+export interface Shown {
+  maps: Maps;
+  order: readonly number[]; // channels by slot of the tiles
+}
+
+export interface Tone {
+  scale: Scale;
+  gamma: number;
+  theme: Theme;
+}
+
+/** So many cells go to the graphics card in one task, so that the page answers in between. */
+const PORTION = 150_000;
+
+export class Surface {
+  readonly element: HTMLCanvasElement;
+  private canvas: Canvas | null = null;
+  private sketch: Sketch | null = new Sketch();
+  private names: readonly string[] = [];
+  private plates: readonly Plate[] = [];
+  private readonly shown = new Map<string, Shown>();
+  private readonly lights = new Map<string, number>();
+  private readonly strengths = new Map<string, number>();
+  private photo: { name: string; image: ImageBitmap } | null = null;
+  private tone: Tone;
+  private size: [number, number] = [1, 1];
+
+  constructor(element: HTMLCanvasElement, theme: Theme) {
+    this.element = element;
+    if (this.sketch !== null) element.after(this.sketch.element);
+    this.tone = { scale: "signed", gamma: 1, theme };
+  }
+
+  /** Starts WebGL, in pieces between which the page answers. Rejects where the browser gives none. */
+  async begin(changed: (state: "ready" | "lost" | "restored") => void): Promise<void> {
+    const { Canvas } = await import("./canvas");
+    await breathe();
+    const canvas = new Canvas(this.element, this.tone.theme, changed);
+    await breathe();
+    canvas.resize(...this.size);
+    await canvas.compiled;
+    await breathe();
+    let names: readonly string[] | null = null;
+    while (names !== this.names) { // another network may be chosen meanwhile
+      ({ names } = this);
+      canvas.stock(names);
+      let sent = 0;
+      for (const [name, { maps, order }] of this.shown) {
+        canvas.paint(name, maps, order);
+        canvas.send(name);
+        if ((sent += maps.pixels.length) < PORTION) continue;
+        sent = 0;
+        await breathe();
+        if (names !== this.names) break;
+      }
+    }
+    this.handOver(canvas);
+    changed("ready");
+  }
+
+  /** Everything as it is now; what was painted before costs nothing again. */
+  private handOver(canvas: Canvas): void {
+    const { scale, gamma, theme } = this.tone;
+    canvas.resize(...this.size);
+    for (const [name, { maps, order }] of this.shown) canvas.paint(name, maps, order);
+    canvas.setLook(scale, gamma, theme);
+    if (this.photo !== null) canvas.picture(this.photo.name, this.photo.image);
+    canvas.place(this.plates);
+    for (const [name, value] of this.lights) canvas.light(name, value);
+    for (const [name, value] of this.strengths) canvas.fade(name, value);
+    this.canvas = canvas;
+    this.sketch?.remove();
+    this.sketch = null;
+  }
+
+  /** Whether frames show the scene itself, and no longer a sketch. */
+  get started(): boolean {
+    return this.canvas !== null;
+  }
+
+  get drawCalls(): number {
+    return this.canvas?.drawCalls ?? 0;
+  }
+
+  /** A plate for each name; earlier ones go. */
+  stock(names: readonly string[]): void {
+    this.names = names;
+    this.shown.clear();
+    this.lights.clear();
+    this.strengths.clear();
+    this.photo = null;
+    this.canvas?.stock(names);
+  }
+
+  place(plates: readonly Plate[]): void {
+    this.plates = plates;
+    this.canvas?.place(plates);
+  }
+
+  paint(name: string, maps: Maps | null, order: readonly number[]): void {
+    if (maps === null) {
+      this.shown.delete(name);
+      this.lights.set(name, 0);
+    } else this.shown.set(name, { maps, order });
+    this.canvas?.paint(name, maps, order);
+  }
+
+  /** Shows an image on a plate in its own colours. */
+  picture(name: string, image: ImageBitmap): void {
+    this.photo = { name, image };
+    this.canvas?.picture(name, image);
+  }
+
+  setLook(scale: Scale, gamma: number, theme: Theme): void {
+    this.tone = { scale, gamma, theme };
+    this.canvas?.setLook(scale, gamma, theme);
+  }
+
+  /** From 0, before its maps have come, to 1. */
+  light(name: string, value: number): void {
+    this.lights.set(name, value);
+    this.canvas?.light(name, value);
+  }
+
+  lit(name: string): number {
+    return this.lights.get(name) ?? 0;
+  }
+
+  /** Emphasis, from 0 to 1. */
+  fade(name: string, value: number): void {
+    this.strengths.set(name, value);
+    this.canvas?.fade(name, value);
+  }
+
+  strength(name: string): number {
+    return this.strengths.get(name) ?? 1;
+  }
+
+  resize(width: number, height: number): void {
+    this.size = [width, height];
+    this.canvas?.resize(width, height);
+  }
+
+  /** Draws one frame; `hasty`: as coarsely as it takes to follow the hand. */
+  draw(camera: Camera, hasty: boolean, lastFrame: number): void {
+    if (this.canvas !== null) this.canvas.draw(camera, hasty, lastFrame);
+    else this.sketch?.draw(this.plates, camera, this.tone, (name) => ({ shown: this.shown.get(name), lit: this.lit(name), strength: this.strength(name) }));
+  }
+}

@@ -1,0 +1,105 @@
+"""Panels never cover what they explain: units, maps and predictions stay clear of them, wide and narrow."""
+
+import math
+
+import httpx
+import pytest
+from playwright.sync_api import FloatRect
+
+from benchmarks.chromium import NARROW
+from tests.browser.conftest import Open, Visit
+from tests.browser.test_scene import fly, layers_of, middle, spot_of
+from tests.conftest import MODELS
+
+pytestmark = pytest.mark.browser
+
+PANELS = ("#bar", "#side", "#shelf", "#inspector", "#sheets")
+
+
+def box_of(seen: Visit, selector: str) -> FloatRect:
+    box = seen.page.locator(selector).bounding_box()
+    assert box is not None, selector
+    return box
+
+
+def is_clear(seen: Visit, layer: str, unit: list[int]) -> bool:
+    """Whether a unit is seen inside the window, beside every panel that is open."""
+    x, y = spot_of(seen.page, layer, unit)
+    size = seen.page.viewport_size
+    assert size is not None
+    if not (0 < x < size["width"] and 0 < y < size["height"]):
+        return False
+    for selector in PANELS:
+        box = seen.page.locator(selector).bounding_box()
+        if box is None:
+            continue
+        if box["x"] < x < box["x"] + box["width"] and box["y"] < y < box["y"] + box["height"]:
+            return False
+    return True
+
+
+def corners(shape: list[int]) -> list[list[int]]:
+    """The first map's corners, and that of a vector's first unit."""
+    if len(shape) < 3:
+        return [[0]]
+    return [[0, y, x] for y in (0, shape[1] - 1) for x in (0, shape[2] - 1)]
+
+
+@pytest.mark.parametrize("model", MODELS[::2])
+def test_a_flight_shows_maps_that_can_be_read_and_a_panel_moves_them_aside(
+    visit: Open, api: httpx.Client, model: str
+) -> None:
+    seen = visit(f"#model={model}")
+    table = layers_of(api, model)
+    convolutions = [layer for layer in table if layer["op"] == "conv"]
+    for layer in (convolutions[0], max(convolutions, key=lambda one: one["shape"][0])):
+        name, shape = layer["name"], layer["shape"]
+        fly(seen, name)
+        assert all(is_clear(seen, name, unit) for unit in corners(shape)), f"{name} after flying"
+        if shape[1] > 1:
+            left, right = spot_of(seen.page, name, [0, 0, 0]), spot_of(seen.page, name, [0, 0, shape[2] - 1])
+            assert math.dist(left, right) > 30, f"{name}: a map is too small to be read"
+        seen.page.mouse.click(*spot_of(seen.page, name, [0, shape[1] // 2, shape[2] // 2]))
+        seen.page.locator(f".explanation[data-layer='{name}']").wait_for()
+        seen.page.wait_for_timeout(200)
+        assert all(is_clear(seen, name, unit) for unit in corners(shape)), f"{name} beside its panel"
+        seen.page.keyboard.press("Escape")
+
+
+def test_a_unit_under_the_panel_comes_out_where_the_hand_holds_the_camera(visit: Open, api: httpx.Client) -> None:
+    seen = visit()
+    table = layers_of(api, str(seen.page.locator(".layer-list").get_attribute("data-model")))
+    name, shape = table[1]["name"], table[1]["shape"]
+    unit = [shape[0] - 1, *middle(shape)[1:]]
+    fly(seen, name)
+    seen.page.mouse.move(1000, 640)
+    seen.page.mouse.down(button="right")
+    x, _ = spot_of(seen.page, name, unit)
+    seen.page.mouse.move(1000 + (1150 - x), 640, steps=3)  # to where the panel will be
+    seen.page.mouse.up(button="right")
+    seen.page.wait_for_timeout(700)
+    seen.page.mouse.click(*spot_of(seen.page, name, unit))
+    seen.page.locator(f".explanation[data-unit='{','.join(map(str, unit))}']").wait_for()
+    seen.page.wait_for_timeout(200)
+    assert is_clear(seen, name, unit)
+
+
+@pytest.mark.parametrize("model", MODELS[1::2])
+def test_on_a_phone_the_answer_is_seen_at_once_and_the_sheets_leave_the_scene(
+    visit: Open, api: httpx.Client, model: str
+) -> None:
+    seen = visit(f"#model={model}", size=NARROW, touch=True)
+    table = layers_of(api, model)
+    foot = box_of(seen, "#sheets")["y"]
+    for selector in (".bars li:last-child", ".samples"):
+        box = box_of(seen, selector)
+        assert box["y"] + box["height"] <= foot, f"{selector} lies below the fold"
+    layer = next(one for one in table if one["op"] == "conv")
+    unit = middle(layer["shape"])
+    for name, place in ((layer["name"], unit), (table[0]["name"], middle(table[0]["shape"]))):
+        assert is_clear(seen, name, place)
+    seen.page.touchscreen.tap(*spot_of(seen.page, layer["name"], unit))
+    seen.page.locator(".explanation").wait_for()
+    seen.page.wait_for_timeout(200)
+    for name, place in ((layer["name"], unit), (table[0]["name"], middle(table[0]["shape"]))):
+        assert is_clear(seen, name, place), f"the panel covers {name}"

@@ -1,0 +1,80 @@
+"""Batches: what gathers while one runs goes together, and nobody loses an answer."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import numpy as np
+import pytest
+
+from app.batches import Answer, Array, Batcher
+from app.catalog import Catalog
+from tests.conftest import draw_scene, encode
+
+
+class Forward:
+    """A pass that waits to be let through, and doubles its inputs."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.gate = asyncio.Event()
+
+    async def __call__(self, tensors: Array) -> Answer:
+        self.sizes.append(len(tensors))
+        await self.gate.wait()
+        if (tensors < 0).any():
+            raise ValueError("negative")
+        return 2 * tensors, 1.0
+
+
+def one(number: float) -> Array:
+    return np.full(1, number, np.float32)
+
+
+def test_what_gathers_goes_together_up_to_the_most_and_everybody_gets_their_own() -> None:
+    async def scenario() -> None:
+        forward = Forward()
+        batcher = Batcher(forward, most=3)
+        tasks = [asyncio.create_task(batcher.classify(one(0)))]
+        await asyncio.sleep(0.01)  # it runs, alone: it waited for nobody
+        assert forward.sizes == [1]
+        tasks += [asyncio.create_task(batcher.classify(one(number))) for number in range(1, 6)]
+        await asyncio.sleep(0.01)
+        forward.gate.set()
+        rows = [row.item() for row, _ in await asyncio.gather(*tasks)]
+        assert rows == [0, 2, 4, 6, 8, 10]
+        assert forward.sizes == [1, 3, 2]
+
+    asyncio.run(scenario())
+
+
+def test_who_goes_away_leaves_the_queue_and_an_error_ends_only_its_own_batch() -> None:
+    async def scenario() -> None:
+        forward = Forward()
+        batcher = Batcher(forward, most=2)
+        first = asyncio.create_task(batcher.classify(one(-1)))
+        await asyncio.sleep(0.01)
+        gone, second = (asyncio.create_task(batcher.classify(one(number))) for number in (1, 2))
+        await asyncio.sleep(0.01)
+        gone.cancel()
+        await asyncio.sleep(0.01)
+        forward.gate.set()
+        with pytest.raises(ValueError, match="negative"):
+            await first
+        row, _ = await second
+        assert row.item() == 4
+        assert forward.sizes == [1, 1]
+        assert (await batcher.classify(one(3)))[0].item() == 6  # it starts again after it had nothing to do
+
+    asyncio.run(scenario())
+
+
+def test_predictions_that_come_together_are_those_of_each_alone(api: httpx.Client, catalog: Catalog) -> None:
+    networks = [network for network in catalog.networks if network.ready]
+    network = min(networks, key=lambda one: one.graph.multiply_adds)
+    path = f"/api/v1/models/{network.id}/predictions"
+    photos = [encode(draw_scene(seed), "PNG") for seed in range(12)]
+    alone = [api.post(path, content=photo).json()["predictions"] for photo in photos]
+    with ThreadPoolExecutor(len(photos)) as pool:
+        together = list(pool.map(lambda photo: api.post(path, content=photo).json()["predictions"], photos))
+    assert together == alone

@@ -1,0 +1,157 @@
+"""8 bits: near the float32 numbers, made once, found damaged and made anew, told apart by whoever asks."""
+
+import hashlib
+from pathlib import Path
+
+import httpx
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from app.catalog import Catalog
+from app.engine import Engine
+from app.graph import read_graph
+from app.imaging import decode
+from app.int8 import Int8Network
+from app.quantise import dequantised, quantise, rectified, shown
+from app.settings import Settings
+from tests.conftest import MakeSettings, problem_of
+from tests.small_onnx import classifier
+
+CALIBRATED = [
+    network
+    for network in Catalog.open(Settings()).everything
+    if network.weights.ranges and network.weights_id == network.manifest.default_weights
+]
+each_calibrated = pytest.mark.parametrize("model", [network.id for network in CALIBRATED])
+
+
+def numbers_of(model: onnx.ModelProto) -> dict[str, np.ndarray]:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_a_small_network_computes_nearly_the_same_on_8_bits(narrow: bool) -> None:
+    model = classifier(softmax=False)
+    graph, numbers = read_graph(model), numbers_of(model)
+    images = np.random.default_rng(1).normal(size=(40, 3, 8, 8)).astype(np.float32)
+    whole = Engine(model, None, graph, threads=1, provider="cpu")
+    activations = [whole.run(image) for image in images]
+    tensors = {layer.tensor: layer.name for layer in graph.layers} | {"flat": "pool"}
+    ranges = {
+        tensor: (
+            min(0.0, *(float(one[layer].min()) for one in activations)),
+            max(0.0, *(float(one[layer].max()) for one in activations)),
+        )
+        for tensor, layer in tensors.items()
+    }
+    quantised = quantise(model, numbers, ranges, narrow)
+    onnx.checker.check_model(quantised)
+    tensors_shown = shown(quantised)
+    assert "a/conv" not in tensors_shown  # before its ReLU it is shown as computed
+    session = Engine(quantised, None, graph, threads=1, provider="cpu")
+    rows = session.probabilities(images)
+    assert np.abs(rows - whole.probabilities(images)).mean() < 0.05
+
+    bits = 7 if narrow else 8
+    for name, array in dequantised(quantised).items():
+        if name in numbers and array.ndim > 1:
+            largest = np.abs(numbers[name]).max(axis=tuple(range(1, array.ndim)), keepdims=True)
+            assert (np.abs(array - numbers[name]) <= 0.51 * largest / (2 ** (bits - 1) - 1) + 1e-6).all()
+
+
+def test_what_only_a_relu_reads_has_the_range_that_the_relu_lets_through() -> None:
+    model = classifier()
+    ranges = {"a/conv": (-4.0, 3.0), "a/relu": (0.0, 2.5), "image": (-1.0, 1.0)}
+    assert rectified(model, ranges) == ranges | {"a/conv": (0.0, 2.5)}
+
+
+@each_calibrated
+def test_activations_on_8_bits_are_near_those_in_float(catalog: Catalog, model: str, photo: bytes) -> None:
+    whole, narrow = catalog.network(model), catalog.network(model, precision="int8")
+    assert (whole.precision, narrow.precision) == ("fp32", "int8")
+    assert catalog.network(model, precision="int8") is narrow
+    runs = whole.run(photo), narrow.run(photo)
+    assert list(runs[0].activations) == list(runs[1].activations)
+    for layer in whole.graph.layers:
+        exact, rounded = runs[0][layer.name], runs[1][layer.name]
+        assert exact.shape == rounded.shape
+        assert np.abs(exact - rounded).mean() <= 0.25 * np.abs(exact).mean() + 1e-6, layer.name
+    shares = narrow.predict(decode(photo, 10**6, narrow.enough), 3)
+    assert shares[0].index == runs[1].predictions[0].index
+    assert shares[0].probability == pytest.approx(runs[1].predictions[0].probability, abs=0.05)
+
+
+@each_calibrated
+def test_an_explanation_on_8_bits_adds_up_to_its_value(catalog: Catalog, model: str, photo: bytes) -> None:
+    network = catalog.network(model, precision="int8")
+    run = network.run(photo)
+    for layer in network.graph.layers:
+        if layer.op not in ("conv", "full"):
+            continue
+        unit = tuple(size // 2 for size in layer.shape)
+        explanation = run.explain(layer.name, *unit)
+        products = 0.0
+        for source in explanation.sources:
+            assert source.weights is not None
+            products += float((source.values * source.weights).sum(dtype=np.float64))
+        assert explanation.bias is not None
+        spread = float(np.abs(run[layer.name]).max())
+        assert explanation.sum == pytest.approx(products + explanation.bias, abs=1e-3 * spread + 1e-6)
+        if explanation.activation is None:  # what is shown may be rounded to a step of its range
+            assert explanation.sum == pytest.approx(explanation.value, abs=0.02 * spread), layer.name
+
+
+@each_calibrated
+def test_the_api_keeps_the_two_apart(api: httpx.Client, model: str, photo: bytes) -> None:
+    answers = {}
+    for precision in ("fp32", "int8"):
+        answer = api.post(f"/api/v1/models/{model}/predictions?precision={precision}", content=photo)
+        assert answer.json()["precision"] == precision
+        run = api.post(f"/api/v1/models/{model}/runs?precision={precision}", content=photo).json()
+        assert run["precision"] == precision
+        assert api.get(f"/api/v1/runs/{run['id']}").json()["precision"] == precision
+        answers[precision] = run["id"], api.get(f"/api/v1/runs/{run['id']}/activations.safetensors").content
+    assert answers["fp32"][0] != answers["int8"][0]
+    assert answers["fp32"][1] != answers["int8"][1]
+
+
+def test_a_network_that_nobody_calibrated_says_so(api: httpx.Client, catalog: Catalog, photo: bytes) -> None:
+    without = [network for network in catalog.networks if network.ready and not network.weights.ranges]
+    if not without:
+        with pytest.raises(KeyError):
+            quantise(classifier(), numbers_of(classifier()), {}, narrow=True)
+        return
+    path = f"/api/v1/models/{without[0].id}/predictions?precision=int8&weights={without[0].weights_id}"
+    problem = problem_of(api.post(path, content=photo), 409, "not-supported")
+    assert "no calibrated activation ranges" in problem["detail"]
+
+
+def test_a_damaged_file_is_made_anew_and_what_a_killed_process_left_goes(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    smallest = min(CALIBRATED, key=lambda network: network.graph.parameters).id
+    settings = make_settings(cache_dir=tmp_path)
+
+    def fresh() -> Int8Network:
+        catalog = Catalog.open(settings)
+        catalog.network(smallest).prepare()
+        network = catalog.network(smallest, precision="int8")
+        assert isinstance(network, Int8Network)
+        return network
+
+    first = fresh()
+    _ = first.engine
+    path = first.path_of_graph
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.write_bytes(path.read_bytes()[:-100])
+    left = path.with_name(f".{path.name}.killed.part")
+    left.write_bytes(b"half")
+    again = fresh()
+    _ = again.engine
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == digest
+    assert not left.exists()
+    written = path.stat().st_mtime_ns
+    _ = fresh().engine
+    assert path.stat().st_mtime_ns == written  # a good one is not made again
