@@ -107,8 +107,8 @@ class Engine:
         if provider in BEST and self.provider != BEST[provider]:
             raise NetworkUnusable(
                 f"{BEST[provider]} was asked for but {self.provider} came up. Install NVIDIA's driver and the "
-                f"libraries that onnxruntime {ort.__version__} needs (pip install 'onnxruntime-gpu[cuda,cudnn]'), or set "
-                "CONVSCOPE_PROVIDER=cpu.",
+                f"libraries that onnxruntime {ort.__version__} needs (pip install 'onnxruntime-gpu[cuda,cudnn]'), or "
+                "set CONVSCOPE_PROVIDER=cpu.",
                 provider,
             )
         if session is None and self.provider != self._providers[0]:

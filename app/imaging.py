@@ -32,7 +32,7 @@ STRIP_PIXELS = 1 << 20  # converted at once
 # bytes a pixel, as measured) have limits of their own, so that no upload takes more than 600 MB.
 MOST_PIXELS = {"WEBP": 28_000_000, "AVIF": 24_000_000}
 
-# Pictures above this are decoded one at a time: what all uploads take together is that of one, and the results.
+# Pictures above this are decoded one at a time, so that several at once add their results alone.
 LARGE_PIXELS = 4_000_000
 LARGE = threading.Lock()
 

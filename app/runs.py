@@ -58,9 +58,11 @@ def make_id(network: Network, image_sha256: str, crops: Crops = Crops.ONE, salt:
 
 @dataclass(frozen=True)
 class Prepared:
-    """An image as one network sees it, before it has gone through."""
+    """An image as one network sees it, before it has gone through; the picture itself, which is large, is let go."""
 
-    image: Image
+    sha256: str
+    width: int
+    height: int
     tensor: Array  # (C, H, W)
     decode: float  # milliseconds
     preprocess: float
@@ -78,7 +80,8 @@ def prepare(network: Network, data: bytes, max_pixels: int) -> Prepared:
     image = network.decode(data, max_pixels)
     decoded = time.perf_counter()
     tensor = network.tensor(image)
-    return Prepared(image, tensor, decode=1000 * (decoded - begun), preprocess=1000 * (time.perf_counter() - decoded))
+    preprocess = 1000 * (time.perf_counter() - decoded)
+    return Prepared(image.sha256, image.width, image.height, tensor, 1000 * (decoded - begun), preprocess)
 
 
 def compute(

@@ -80,9 +80,9 @@ class Service:
             with self.workers.admitted(network.id):
                 probabilities, inference = await self.batcher(network).classify(prepared.tensor)
             outcome = Outcome(
-                prepared.image.sha256,
-                prepared.image.width,
-                prepared.image.height,
+                prepared.sha256,
+                prepared.width,
+                prepared.height,
                 {},
                 probabilities,
                 Elapsed(prepared.decode, prepared.preprocess, inference, 1000 * (time.perf_counter() - started)),

@@ -77,7 +77,7 @@ def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in needed(wheel):
         link(name, site)
     command = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "--quiet"]
-    options = ["--no-deps", "--no-index", "--disable-pip-version-check"]
+    options = ["--no-deps", "--no-index", "--ignore-installed", "--disable-pip-version-check"]
     subprocess.run([*command, *options, str(wheel)], check=True)
     return folder
 
