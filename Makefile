@@ -5,6 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 ARGS ?=
 PYTEST_ARGS ?=
+IMAGE_ARGS ?=
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
 	$(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
@@ -15,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 page_sources := $(shell find static \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: help serve test check format page bench clean
+.PHONY: help serve test check format lock release page bench clean
 .DELETE_ON_ERROR:
 
 help: ## list the commands
@@ -33,7 +34,7 @@ test: $(VENV)/.development static/dist/.built ## all tests: vitest, then pytest 
 	@echo '==> pytest'
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
-check: $(VENV)/.development static/node_modules/.installed ## ruff, mypy --strict, tsc --strict, eslint
+check: $(VENV)/.development static/node_modules/.installed ## ruff, mypy --strict, tsc --strict, eslint, known vulnerabilities
 	@echo '==> ruff'
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -41,6 +42,8 @@ check: $(VENV)/.development static/node_modules/.installed ## ruff, mypy --stric
 	@$(BIN)/mypy
 	@echo '==> tsc --strict, eslint'
 	@$(NPM) run check
+	@echo '==> pip-audit, npm audit'
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python deploy/audit.py
 
 format: $(VENV)/.development ## let ruff format and mend
 	@$(BIN)/ruff format .
@@ -49,6 +52,29 @@ format: $(VENV)/.development ## let ruff format and mend
 bench: $(VENV)/.development static/dist/.built ## service and page against one plain forward (NETWORK=vgg16: one)
 	@$(BIN)/python -m benchmarks.speed $(if $(NETWORK),--network $(NETWORK))
 	@$(BIN)/python -m benchmarks.page
+
+lock: ## lock what the image installs, with hashes, in deploy/requirements*.txt (minutes)
+	@$(MAKE) --no-print-directory $(BIN)/python
+	@$(PIP) install 'pip-tools>=7.5'
+	@$(BIN)/python deploy/lock.py
+
+release: $(VENV)/.development static/dist/.built ## sdist, wheel, image and their bills of materials, in build/release
+	@rm -rf build/release && mkdir -p build/release
+	@echo '==> sdist and wheel'
+	@$(BIN)/python -m build --outdir build/release . >build/release.log || { tail -n 20 build/release.log >&2; exit 1; }
+	@echo '==> bills of materials (CycloneDX)'
+	@$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
+		--output-file build/release/python.cdx.json deploy/requirements.txt
+	@$(NPM) sbom --package-lock-only --sbom-format cyclonedx >build/release/page.cdx.json
+	@tool=; for one in docker podman buildah; do $$one info >/dev/null 2>&1 && { tool=$$one; break; }; done; \
+	[ -n "$$tool" ] || { echo '==> neither docker, podman nor buildah works here: no image is built' >&2; exit 1; }; \
+	echo "==> image, with $$tool"; version=$$($(BIN)/python -c 'from app.version import VERSION; print(VERSION)'); \
+	case "$$tool" in \
+	buildah) buildah bud $(IMAGE_ARGS) -t "convscope:$$version" . && \
+		buildah push "convscope:$$version" "oci-archive:build/release/convscope-$$version.tar" ;; \
+	*) "$$tool" build $(IMAGE_ARGS) -t "convscope:$$version" . && \
+		"$$tool" save -o "build/release/convscope-$$version.tar" "convscope:$$version" ;; esac
+	@cd build/release && sha256sum * >SHA256SUMS && cat SHA256SUMS
 
 page: static/dist/.built ## build the page into static/dist
 

@@ -1,5 +1,6 @@
 """The networks there are: those of `models/bundled`, what can be pulled, and the operator's own ONNX file."""
 
+import hashlib
 import logging
 import re
 from collections.abc import Callable, Iterable
@@ -7,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
+from app.engine import OpenSession
 from app.errors import ConvscopeError, ModelNotFound, NetworkUnusable, TourNotFound, WeightsNotFound
 from app.graph import read_graph
 from app.int8 import Int8Network
@@ -34,9 +36,13 @@ log = logging.getLogger(__name__)
 class Catalog:
     """Networks by id and weights; refuses duplicates."""
 
-    def __init__(self) -> None:
+    def __init__(self, open_session: OpenSession | None = None) -> None:
+        self.open_session = open_session
         self.manifests: list[Manifest] = []
-        self.problem: ConvscopeError | None = None  # why the weights could not be prepared
+        self.folders: tuple[Path, ...] = ()  # of what comes with the package
+        self.damaged: list[ConvscopeError] = []  # bundled networks that are left out
+        self.flaws: list[ConvscopeError] = []  # further things that are left out, without which all networks work
+        self.unprepared: list[ConvscopeError] = []  # why weights could not be prepared
         self._networks: dict[str, dict[str, Network]] = {}
         self._on_demand: set[str] = set()  # networks of which nothing is bundled: listed while something is pulled
         self._tours: dict[str, Tour] = {}
@@ -46,20 +52,33 @@ class Catalog:
         self.ready = False
 
     @classmethod
-    def open(cls, settings: Settings, bundled: Path = BUNDLED, pullable: Path = PULLABLE) -> "Catalog":
-        """Read every manifest; no numbers are touched yet.
+    def open(
+        cls,
+        settings: Settings,
+        bundled: Path = BUNDLED,
+        pullable: Path = PULLABLE,
+        open_session: OpenSession | None = None,
+    ) -> "Catalog":
+        """Read every manifest; no numbers are touched yet. `open_session` opens sessions elsewhere than here.
+
+        A network that comes with the package and is damaged is left out, and `damaged` says why.
 
         Raises:
-            NetworkUnusable: a manifest or the operator's ONNX file cannot be served, with the reason.
+            NetworkUnusable: the operator's ONNX file or manifest cannot be served, with the reason.
         """
-        catalog = cls()
-        further = {manifest.id: (manifest, paths) for manifest, paths in read_folders(pullable)}
-        for manifest, paths in read_folders(bundled):
+        catalog = cls(open_session)
+        catalog.folders = (bundled, pullable)
+        further = {manifest.id: (manifest, paths) for manifest, paths in read_folders(pullable, catalog.flaws)}
+        for manifest, paths in read_folders(bundled, catalog.damaged):
             if manifest.id in further:
                 catalog.add(*with_further(manifest, paths, *further.pop(manifest.id)), settings)
             else:
                 catalog.add(manifest, paths, settings)
-            tour = read_tour(bundled / manifest.id / "tour.json")
+            try:
+                tour = read_tour(bundled / manifest.id / "tour.json")
+            except NetworkUnusable as error:
+                catalog.flaws.append(error)
+                continue
             if tour is not None:
                 catalog._tours[manifest.id] = tour
         for manifest, paths in further.values():
@@ -67,7 +86,14 @@ class Catalog:
             catalog._on_demand.add(manifest.id)
         if settings.onnx is not None:
             catalog.add_own(settings.onnx, settings.manifest, settings)
+        for told in (*catalog.damaged, *catalog.flaws):
+            log.error("%s", told.detail)
         return catalog
+
+    @property
+    def problem(self) -> ConvscopeError | None:
+        """The first thing that keeps a network from being served."""
+        return next(iter((*self.damaged, *self.unprepared)), None)
 
     def add(self, manifest: Manifest, paths: dict[str, Path], settings: Settings) -> None:
         """Add a network whose weights' graphs lie at `paths`; NetworkUnusable when its id is taken."""
@@ -87,6 +113,7 @@ class Catalog:
                 settings.cache_dir,
                 threads=settings.threads,
                 provider=settings.provider,
+                open_session=self.open_session,
             )
             for weights in manifest.weights
         }
@@ -100,7 +127,9 @@ class Catalog:
         if not path.is_file():
             raise NetworkUnusable(f"There is no file {path}. Give the path of an ONNX file.", str(path))
         manifest = read_manifest(manifest_path) if manifest_path else describe(path)
-        self.add(manifest, {weights.id: path for weights in manifest.weights}, settings)
+        paths = {weights.id: path for weights in manifest.weights}
+        check_graphs(manifest, paths)
+        self.add(manifest, paths, settings)
         network = self.network(manifest.id, manifest.default_weights)
         check_external(network.model, path)
         _ = network.labels, network.engine
@@ -197,10 +226,11 @@ class Catalog:
     def prepare(self, progress: Callable[[int], None] | None = None) -> None:
         """Make or verify every weight file, two at a time; `progress` is told bytes as they are done.
 
-        A network whose file cannot be made leaves the others ready; `problem` keeps the first reason.
+        A network whose file cannot be made leaves the others ready; `unprepared` keeps the reasons. May be called
+        again, when the reason may have gone.
         """
-
-        freed = 0
+        freed, unprepared = 0, list[ConvscopeError]()
+        self._done = 0
         for cache_dir in {network.cache_dir for network in self.everything}:
             freed += sweep(cache_dir)
         if freed:
@@ -217,20 +247,49 @@ class Catalog:
                 network.prepare(count)
             except ConvscopeError as error:
                 log.error("%s: %s", network.id, error.detail)
-                self.problem = self.problem or error
+                unprepared.append(error)
 
         with ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool:
             list(pool.map(one, self.everything))
+        self.unprepared = unprepared
         self.ready = self.problem is None
 
 
-def read_folders(root: Path) -> list[tuple[Manifest, dict[str, Path]]]:
-    """Every manifest below `root` in order, each with its graphs by weights; NetworkUnusable where one is wrong."""
-    found = [(read_manifest(path), path.parent) for path in sorted(root.glob("*/manifest.json"))]
-    return [
-        (manifest, {weights.id: folder / weights.graph for weights in manifest.weights})
-        for manifest, folder in sorted(found, key=lambda pair: (pair[0].order, pair[0].id))
-    ]
+def read_folders(root: Path, damaged: list[ConvscopeError]) -> list[tuple[Manifest, dict[str, Path]]]:
+    """Every manifest below `root` in order, each with its graphs by weights; those that are wrong go to `damaged`."""
+    found: list[tuple[Manifest, dict[str, Path]]] = []
+    for path in sorted(root.glob("*/manifest.json")):
+        try:
+            manifest = read_manifest(path)
+            paths = {weights.id: path.parent / weights.graph for weights in manifest.weights}
+            check_graphs(manifest, paths)
+        except NetworkUnusable as error:
+            damaged.append(error)
+        else:
+            found.append((manifest, paths))
+    return sorted(found, key=lambda pair: (pair[0].order, pair[0].id))
+
+
+def check_graphs(manifest: Manifest, paths: dict[str, Path]) -> None:
+    """Compare the graph files with the digests that the manifest has of them.
+
+    Raises:
+        NetworkUnusable: one is missing or is another.
+    """
+    for weights in manifest.weights:
+        path = paths[weights.id]
+        try:
+            found = hashlib.sha256(path.read_bytes()).hexdigest() if weights.sha256 else ""
+        except OSError as error:
+            raise NetworkUnusable(
+                f"The graph {path} cannot be read: {error.strerror}. Install it again.", str(path)
+            ) from error
+        if weights.sha256 != found:
+            raise NetworkUnusable(
+                f"{path} has the digest {found}, not {weights.sha256} as its manifest says: one of the two is "
+                "damaged. Install it again.",
+                found,
+            )
 
 
 def with_further(

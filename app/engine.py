@@ -2,18 +2,21 @@
 
 import logging
 import math
+import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from functools import cache, cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime as ort
+from opentelemetry import trace
 
 from app.cores import available_cores
 from app.errors import NetworkUnusable
@@ -23,6 +26,8 @@ from app.wanted import check_wanted
 
 Array = npt.NDArray[np.float32]
 log = logging.getLogger(__name__)
+
+TRACER = trace.get_tracer("convscope")  # does nothing where no OpenTelemetry is set up
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 BEST = {"cuda": CUDA, "tensorrt": TENSORRT}  # what was asked for by name, and must then come up
@@ -36,8 +41,24 @@ def choose_providers(wanted: str) -> list[str]:
     if wanted == "tensorrt":
         return [TENSORRT, CUDA, CPU]
     if wanted == "cuda" or (wanted == "auto" and NVIDIA_DEVICE.exists() and CUDA in ort.get_available_providers()):
+        if CUDA in ort.get_available_providers():
+            with redirect_stdout(sys.stderr):  # where it prints what it does not find
+                ort.preload_dlls()  # CUDA and cuDNN out of their Python packages, where the system has none
         return [CUDA, CPU]
     return [CPU]
+
+
+class Session(Protocol):
+    """What computes: onnxruntime's session here, or one on another machine."""
+
+    def run(self, names: list[str], feeds: dict[str, Array]) -> list[npt.NDArray[Any]]:
+        """Those tensors of the graph, for this input by name."""
+
+    def get_providers(self) -> list[str]:
+        """Execution providers, the one in use first."""
+
+
+OpenSession = Callable[[str, str], Session | None]  # of a network and its weights; None where it is opened here
 
 
 class Engine:
@@ -49,16 +70,22 @@ class Engine:
     """
 
     def __init__(
-        self, model: onnx.ModelProto, folder: Path | None, graph: Graph, threads: int = 0, provider: str = "auto"
+        self,
+        model: onnx.ModelProto,
+        folder: Path | None,
+        graph: Graph,
+        threads: int = 0,
+        provider: str = "auto",
+        session: Session | None = None,
     ) -> None:
-        """Load `model`, whose external data (if any) lies in `folder`.
+        """Load `model`, whose external data (if any) lies in `folder`; nothing is loaded where there is a `session`.
 
         Raises:
             NetworkUnusable: onnxruntime refuses the graph (unknown operator, broken shapes, damaged data), or the
                 provider that was asked for cannot be had.
         """
         self.graph = graph
-        self._model = model
+        self._model, self._elsewhere = model, session
         self._making = threading.Lock()
         options = ort.SessionOptions()
         # its threads spin for work while it runs; afterwards the cores belong to decoding and drawing
@@ -69,7 +96,7 @@ class Engine:
             options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
         self._options, self._providers = options, choose_providers(provider)
         try:
-            self.session = self._load(layer.tensor for layer in graph.layers)
+            self.session: Session = session or self._load(layer.tensor for layer in graph.layers)
         except Exception as error:  # onnxruntime raises a dozen unrelated types here
             raise NetworkUnusable(
                 f"onnxruntime cannot load the network: {str(error).strip().splitlines()[0]}. Check it with "
@@ -80,21 +107,28 @@ class Engine:
         if provider in BEST and self.provider != BEST[provider]:
             raise NetworkUnusable(
                 f"{BEST[provider]} was asked for but {self.provider} came up. Install NVIDIA's driver and the "
-                f"libraries that onnxruntime {ort.__version__} needs for it, or set CONVSCOPE_PROVIDER=cpu.",
+                f"libraries that onnxruntime {ort.__version__} needs (pip install 'onnxruntime-gpu[cuda,cudnn]'), or "
+                "set CONVSCOPE_PROVIDER=cpu.",
                 provider,
             )
-        if self.provider != self._providers[0]:
+        if session is None and self.provider != self._providers[0]:
             _tell_once(f"There is a GPU, but {self._providers[0]} cannot be loaded: {self.provider} computes.")
 
-    def _load(self, outputs: Iterable[str]) -> ort.InferenceSession:
+    def _load(self, outputs: Iterable[str]) -> Session:
         """A session that can also give out the named tensors."""
         model = _with_outputs(self._model, outputs).SerializeToString()
-        return ort.InferenceSession(model, self._options, providers=self._providers)
+        session: Session = ort.InferenceSession(model, self._options, providers=self._providers)
+        return session
+
+    @property
+    def classifier(self) -> Session:
+        """The session for the probabilities alone, made when first asked for."""
+        with self._making:
+            return self._classifier
 
     @cached_property
-    def _classifier(self) -> ort.InferenceSession:
-        """The session for the probabilities alone."""
-        return self._load([self.graph.output.tensor])
+    def _classifier(self) -> Session:
+        return self._elsewhere or self._load([self.graph.output.tensor])
 
     def run(self, tensor: Array) -> dict[str, Array]:
         """All activations of one input.
@@ -126,8 +160,7 @@ class Engine:
             float32 (B, classes); each row sums to 1.
         """
         names = [self.graph.output.tensor]
-        with self._making:
-            session = self._classifier
+        session = self.classifier
         if self.graph.batch is None:
             rows = self._forward(tensors, names, session)[0].reshape(len(tensors), -1)
         else:
@@ -190,16 +223,16 @@ class Engine:
                 rows[self.graph.layers[0].name].append(part)
         return {name: np.ascontiguousarray(np.concatenate(parts), np.float32) for name, parts in rows.items()}
 
-    def _forward(
-        self, batch: Array, names: list[str], session: ort.InferenceSession | None = None
-    ) -> list[npt.NDArray[Any]]:
+    def _forward(self, batch: Array, names: list[str], session: Session | None = None) -> list[npt.NDArray[Any]]:
         """Run (B, C, H, W) through the session; B is 1 where the graph's batch size is fixed."""
         if self.graph.batch is not None:
             batch = np.repeat(batch, self.graph.batch, axis=0)
         if self.graph.input_layout == "NHWC":
             batch = np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
         begun = time.perf_counter()
-        outputs: list[npt.NDArray[Any]] = (session or self.session).run(names, {self.graph.input_name: batch})
+        with TRACER.start_as_current_span("session") as span:
+            span.set_attributes({"convscope.inputs": len(batch), "convscope.outputs": len(names)})
+            outputs = (session or self.session).run(names, {self.graph.input_name: batch})
         note_session(len(batch), time.perf_counter() - begun)
         return outputs
 

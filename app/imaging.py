@@ -9,7 +9,7 @@ import io
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,14 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 READABLE = "JPEG, PNG, GIF, WebP, BMP, TIFF and AVIF"
 
 STRIP_PIXELS = 1 << 20  # converted at once
+
+# Decoders that hold the whole picture several times over (two canvases, or the planes, and Pillow's copies: 16 and 19
+# bytes a pixel, as measured) have limits of their own, so that no upload takes more than 600 MB.
+MOST_PIXELS = {"WEBP": 28_000_000, "AVIF": 24_000_000}
+
+# Pictures above this are decoded one at a time, so that several at once add their results alone.
+LARGE_PIXELS = 4_000_000
+LARGE = threading.Lock()
 
 # ISO 23008-12: the brands of a HEIF container whose pictures are HEVC. AVIF shares the container ("mif1").
 
@@ -116,27 +124,31 @@ def decode(data: bytes, max_pixels: int, enough: Enough | None = None, sha256: s
         ) from error
     with picture:
         width, height = picture.size
-        if width * height > max_pixels:
+        limit = min(max_pixels, MOST_PIXELS.get(picture.format or "", max_pixels))
+        if width * height > limit:
+            other = ", or send it as JPEG or PNG" if width * height <= max_pixels else ""
             raise ImageTooLarge(
-                f"The image has {width} x {height} = {width * height} pixels; the limit is {max_pixels}. Shrink it.",
+                f"The {picture.format} image has {width} x {height} = {width * height} pixels; the limit is {limit}. "
+                f"Shrink it{other}.",
                 width * height,
                 width=width,
                 height=height,
-                limit=max_pixels,
+                limit=limit,
             )
         try:
             if enough is not None:
                 longer = max(width, height)
                 least = (max(1, width * enough.side // longer), max(1, height * enough.side // longer))
                 picture.draft("L", least)  # does nothing to what is no JPEG
-            picture.load()
-            orientation = read_orientation(picture)
             content: Pixels | Pillow.Image
-            plain = picture.format in ("JPEG", "PNG") and picture.mode in ("RGB", "L")
-            if plain and orientation == 1 and not picture.has_transparency_data:
-                content = picture
-            else:
-                content = np.ascontiguousarray(orient(to_rgb(picture), orientation))
+            with LARGE if width * height > LARGE_PIXELS else nullcontext():
+                picture.load()
+                orientation = read_orientation(picture)
+                plain = picture.format in ("JPEG", "PNG") and picture.mode in ("RGB", "L")
+                if plain and orientation == 1 and not picture.has_transparency_data:
+                    content = picture
+                else:
+                    content = np.ascontiguousarray(orient(to_rgb(picture), orientation))
         except Exception as error:  # as above: truncated data surfaces as almost any exception
             raise ImageUndecodable(
                 f"The {picture.format} image of {width} x {height} pixels is truncated or damaged: {error}.",

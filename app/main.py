@@ -15,10 +15,11 @@ from fastapi.openapi.utils import get_openapi
 from app import access, problems
 from app.access import BearerToken
 from app.assets import Assets
+from app.budget import UploadBudget
 from app.catalog import Catalog
 from app.clients import Clients
 from app.cores import single_threaded_products
-from app.errors import ConvscopeError
+from app.errors import ConvscopeError, WeightsUnwritable
 from app.headers import SecurityHeaders
 from app.logs import RequestLog
 from app.metrics import Measured
@@ -35,6 +36,7 @@ PARTS = (models, pulls, predictions, ensembles, runs, layers, saliency, inferenc
 ROUTERS = tuple(part.router for part in PARTS)
 
 SWEEP_SECONDS = 60
+AGAIN_SECONDS = 15  # until the weights are tried again where they could not be written
 TELL_SECONDS = 2  # between two lines about the same work
 
 DESCRIPTION = """See what a convolutional network sees: predictions, and every activation of every layer, each of
@@ -58,6 +60,7 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        telemetry={"auto_configure": True, "logs": False},  # by OpenTelemetry's own variables, where there are any
         dependencies=[Depends(problems.refuse_repeated)],
     )
     app.state.service = service
@@ -70,6 +73,7 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
         log.warning("The page is not built: %s is missing. Run `make page`; the REST API works without it.", PAGE)
     problems.install(app, [route for router in ROUTERS for route in router.routes])
     # the last one added is the first to see a request
+    app.add_middleware(UploadBudget, upload_bytes=settings.upload_bytes)
     app.add_middleware(Clients, body_seconds=settings.body_seconds, send_seconds=settings.send_seconds)
     if settings.token:
         app.add_middleware(BearerToken, token=settings.token)
@@ -87,15 +91,26 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Prepare the weights beside serving (/healthz answers at once, /readyz when they are there); sweep old runs."""
     service: Service = app.state.service
+    ending = threading.Event()
     if not service.catalog.ready:
-        threading.Thread(target=prepare, args=(service.catalog,), name="prepare", daemon=True).start()
+        threading.Thread(target=prepare, args=(service.catalog, ending), name="prepare", daemon=True).start()
     sweeping = asyncio.create_task(sweep(service))
     yield
+    ending.set()
     sweeping.cancel()
     service.pulls.stop()
 
 
-def prepare(catalog: Catalog) -> None:
+def prepare(catalog: Catalog, ending: threading.Event) -> None:
+    """Prepare the weights; where a file could not be written, again until it can: somebody may free the disk."""
+    while not ending.is_set():
+        prepare_once(catalog)
+        if not any(isinstance(error, WeightsUnwritable) for error in catalog.unprepared):
+            return
+        ending.wait(AGAIN_SECONDS)
+
+
+def prepare_once(catalog: Catalog) -> None:
     """Prepare the weights, telling the log how far that is; a failure that nobody foresaw shows in /readyz too."""
     told = time.monotonic()
 
@@ -110,7 +125,7 @@ def prepare(catalog: Catalog) -> None:
         catalog.prepare(tell)
     except Exception:
         log.exception("The weights could not be prepared.")
-        catalog.problem = ConvscopeError("an unforeseen failure, which the server's log tells of.")
+        catalog.unprepared = [ConvscopeError("an unforeseen failure, which the server's log tells of.")]
 
 
 async def sweep(service: Service) -> None:

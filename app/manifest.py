@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.errors import NetworkUnusable
+from app.installation import differs
 
 
 def is_empty(value: dict[str, object]) -> bool:
@@ -207,9 +208,15 @@ def read_checked(path: Path, kind: type[M], what: str) -> M:
     """A JSON file as one of our models; `what` names it in errors.
 
     Raises:
-        NetworkUnusable: unreadable, not JSON, or a key is missing, unknown or of the wrong type.
+        NetworkUnusable: unreadable, changed since it was installed, not JSON, or a key is missing, unknown or of the
+            wrong type.
     """
     try:
+        if differs(path):
+            raise NetworkUnusable(
+                f"The {what} {path} is damaged: its digest is not the one that was installed. Install it again.",
+                str(path),
+            )
         document: Any = json.loads(path.read_text(encoding="utf-8"))
         return kind.model_validate(document)
     except OSError as error:

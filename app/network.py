@@ -19,7 +19,7 @@ import onnx
 import onnxruntime
 
 from app.crops import Crops
-from app.engine import Engine, choose_providers, class_probabilities
+from app.engine import Engine, OpenSession, choose_providers, class_probabilities
 from app.errors import NetworkUnusable, NotSupported, WeightsNotReady
 from app.explain import Explainer, Explanation
 from app.graph import Graph, Layer, count_nonzero, read_graph
@@ -64,7 +64,8 @@ class Run:
 class Network:
     """An ONNX file and its manifest entry. The session is loaded when first used, once.
 
-    `path` is the graph beside the manifest, `pulled` the fetched file of pulled weights, None while it is not here.
+    `path` is the graph beside the manifest, `pulled` the fetched file of pulled weights, None while it is not here;
+    `open_session` opens the session elsewhere.
     """
 
     precision = "fp32"
@@ -79,7 +80,9 @@ class Network:
         threads: int = 0,
         provider: str = "auto",
         pulled: Path | None = None,
+        open_session: OpenSession | None = None,
     ) -> None:
+        self.open_session = open_session
         self.manifest, self.weights, self.cache_dir = manifest, weights, cache_dir
         self.known, self.pulled, self.path = path, pulled, pulled or path
         self.threads, self.provider = threads, provider
@@ -122,6 +125,7 @@ class Network:
             threads=self.threads,
             provider=self.provider,
             pulled=pulled,
+            open_session=self.open_session,
         )
 
     @cached_property
@@ -194,7 +198,8 @@ class Network:
             with self._loading:
                 if self._engine is None:
                     self.require_numbers()
-                    self._engine = Engine(self.model, self._folder, self.graph, self.threads, self.provider)
+                    session = self.open_session(self.id, self.weights_id) if self.open_session else None
+                    self._engine = Engine(self.model, self._folder, self.graph, self.threads, self.provider, session)
         return self._engine
 
     @property
@@ -211,16 +216,8 @@ class Network:
         """Bring the numbers to this machine where that can be done without a network.
 
         Raises:
-            NetworkUnusable: the graph file is not the one the manifest was written for.
             WeightsUnwritable: the numbers cannot be written.
         """
-        found = hashlib.sha256(self.known.read_bytes()).hexdigest()
-        if self.weights.sha256 not in ("", found):
-            raise NetworkUnusable(
-                f"{self.known} has the digest {found}, not {self.weights.sha256} as its manifest says: one of the "
-                "two is damaged. Install it again.",
-                found,
-            )
         if isinstance(self.weights.origin, Pulled):  # a file that somebody put there is as good as a pulled one
             is_verified(place(self.cache_dir, self.weights.origin), self.weights.origin.sha256)
         if isinstance(self.weights.origin, Seeded | Packed):

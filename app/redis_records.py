@@ -3,7 +3,6 @@
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from app.clock import steady_time
 from app.errors import InvalidValue, RunsUnavailable
 from app.stores import Elapsed, Record
 
@@ -32,7 +32,7 @@ class RedisRecords:
         self,
         url: str,
         ttl: float,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = steady_time,
         forget: Callable[[str], None] = lambda run: None,
     ) -> None:
         """`forget` is told the runs that this replica has seen and that are gone.
@@ -46,7 +46,7 @@ class RedisRecords:
             from redis.retry import Retry  # noqa: PLC0415
         except ImportError as error:
             raise InvalidValue(
-                "CONVSCOPE_RUNS names Redis, and the package for it is missing: pip install 'convscope[cluster]'.",
+                "CONVSCOPE_RUNS names Redis, and the package for it is missing: pip install 'convscope[redis]'.",
                 url,
             ) from error
         self.ttl, self.clock, self.forget = ttl, clock, forget

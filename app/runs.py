@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.catalog import Catalog
+from app.clock import steady_time
 from app.crops import Crops
 from app.engine import class_probabilities
 from app.errors import RunNotFound
@@ -57,9 +58,11 @@ def make_id(network: Network, image_sha256: str, crops: Crops = Crops.ONE, salt:
 
 @dataclass(frozen=True)
 class Prepared:
-    """An image as one network sees it, before it has gone through."""
+    """An image as one network sees it, before it has gone through; the picture itself, which is large, is let go."""
 
-    image: Image
+    sha256: str
+    width: int
+    height: int
     tensor: Array  # (C, H, W)
     decode: float  # milliseconds
     preprocess: float
@@ -77,7 +80,8 @@ def prepare(network: Network, data: bytes, max_pixels: int) -> Prepared:
     image = network.decode(data, max_pixels)
     decoded = time.perf_counter()
     tensor = network.tensor(image)
-    return Prepared(image, tensor, decode=1000 * (decoded - begun), preprocess=1000 * (time.perf_counter() - decoded))
+    preprocess = 1000 * (time.perf_counter() - decoded)
+    return Prepared(image.sha256, image.width, image.height, tensor, 1000 * (decoded - begun), preprocess)
 
 
 def compute(
@@ -175,7 +179,7 @@ def compute_ensemble(
 class Runs:
     """Makes runs, finds them again, and computes again what is no longer in memory."""
 
-    def __init__(self, catalog: Catalog, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, catalog: Catalog, settings: Settings, clock: Callable[[], float] = steady_time) -> None:
         self.catalog, self.max_pixels = catalog, settings.max_pixels
         self.settings = settings
         self.derived = DerivedCache(settings.cache_bytes)
@@ -185,17 +189,22 @@ class Runs:
             else RecordStore(settings.runs_bytes, settings.run_ttl_seconds, clock, self.derived.remove)
         )
 
-    @cached_property
+    @property
     def salt(self) -> bytes:
         """The deployment's salt: as set, else kept where the records are.
+
+        Redis is asked each time: it may have come back empty, and another replica may have been first since.
 
         Raises:
             RunsUnavailable: the records are in Redis, and that cannot be reached.
         """
-        salt = read_salt(self.settings.salt, self.settings.cache_dir)
         if isinstance(self.records, RedisRecords) and not self.settings.salt:
-            return self.records.share("salt", salt.decode()).encode()
-        return salt
+            return self.records.share("salt", self._salt.decode()).encode()
+        return self._salt
+
+    @cached_property
+    def _salt(self) -> bytes:
+        return read_salt(self.settings.salt, self.settings.cache_dir)
 
     def create(
         self,

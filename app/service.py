@@ -80,9 +80,9 @@ class Service:
             with self.workers.admitted(network.id):
                 probabilities, inference = await self.batcher(network).classify(prepared.tensor)
             outcome = Outcome(
-                prepared.image.sha256,
-                prepared.image.width,
-                prepared.image.height,
+                prepared.sha256,
+                prepared.width,
+                prepared.height,
                 {},
                 probabilities,
                 Elapsed(prepared.decode, prepared.preprocess, inference, 1000 * (time.perf_counter() - started)),
@@ -207,11 +207,12 @@ class Service:
 
     def problems(self) -> list[str]:
         """What does not work though the service does, for /readyz."""
+        found = [error.detail for error in self.catalog.flaws]
         try:
             self.runs.records.check()
         except RunsUnavailable as error:
-            return [error.detail]
-        return []
+            found.append(error.detail)
+        return found
 
     async def look(self, work: Callable[[], T]) -> T:
         """Something short, off the event loop."""

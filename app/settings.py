@@ -5,6 +5,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.places import default_cache
+
 MIB = 1024 * 1024
 
 
@@ -19,7 +21,7 @@ class Settings(BaseSettings):
     ssl_certfile: Path | None = Field(None, description="Certificate (PEM), to serve HTTPS without a proxy.")
     ssl_keyfile: Path | None = Field(None, description="The certificate's private key (PEM).")
     cache_dir: Path = Field(
-        Path.home() / ".cache" / "convscope",
+        default_cache(),
         description="Folder for unpacked weights; made when missing, safe to delete.",
     )
     pull_urls: str = Field(
@@ -50,6 +52,9 @@ class Settings(BaseSettings):
         "", description="Origins whose pages may call the API, comma separated, or *; none when empty."
     )
     max_body_bytes: int = Field(20 * MIB, ge=1, description="Largest request body, in bytes.")
+    upload_bytes: int = Field(
+        256 * MIB, ge=1, description="Most bytes of request bodies held at once, all requests together; more get 503."
+    )
     max_pixels: int = Field(50_000_000, ge=1, description="Most pixels of an uploaded image, from its header.")
     cache_bytes: int = Field(
         1024 * MIB, ge=0, description="Budget for derived data (activations, pictures), in bytes."

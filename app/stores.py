@@ -1,13 +1,14 @@
 """What is kept of runs: small records for a time to live, and derived activations for as long as there is room."""
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from app.clock import steady_time
 
 Array = npt.NDArray[np.float32]
 Activations = Mapping[str, Array]  # layer name -> (C, H, W) or (N,)
@@ -57,7 +58,7 @@ class RecordStore:
         self,
         budget: int,
         ttl: float,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = steady_time,
         forget: Callable[[str], None] = lambda run: None,
     ) -> None:
         """`forget` is told every run that goes, so that nothing derived from it stays."""

@@ -8,6 +8,7 @@ folder named by its digest, and opens its arrays. Pulled files (app.mirrors) lie
 import errno
 import hashlib
 import json
+import logging
 import math
 import os
 import tempfile
@@ -25,6 +26,8 @@ from onnx import numpy_helper
 from app.errors import NetworkUnusable, WeightsUnwritable
 from app.manifest import Packed, Pulled, Seeded
 from app.numbers import external_location, packed_chunks, seeded_chunks
+
+log = logging.getLogger(__name__)
 
 UNFINISHED = ".part"  # ends the name of a file that is being written
 VERIFIED: dict[Path, list[Any]] = {}  # what is known of files in a folder that cannot be written to
@@ -163,9 +166,13 @@ def is_verified(path: Path, sha256: str) -> bool:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return False
-    if digest == sha256:
-        stamp(path, digest)
-    return digest == sha256
+    if digest != sha256:
+        log.warning(
+            "%s is damaged: its digest is %s, not %s. It is made anew, or has to be pulled.", path, digest, sha256
+        )
+        return False
+    stamp(path, digest)
+    return True
 
 
 def is_intact(path: Path) -> bool:

@@ -30,8 +30,8 @@ NOWHERE = "http://127.0.0.1:9"  # no test fetches anything from another machine
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--long`: twenty times as many hostile inputs."""
-    parser.addoption("--long", action="store_true", help="20,000 mutated images instead of 1,000")
+    """`--cases`: how many hostile inputs."""
+    parser.addoption("--cases", type=int, default=1000, help="mutated images; benchmarks.fuzz sends 20,000")
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +59,13 @@ def catalog(make_settings: MakeSettings) -> Catalog:
     opened.prepare()
     assert opened.ready, opened.problem
     return opened
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -88,10 +88,10 @@ def mutated(images: list[bytes], rng: Random) -> bytes:
     return bytes(data)
 
 
-def largest(kind: str, **options: Any) -> bytes:
+def largest(kind: str, side: int = 7000, **options: Any) -> bytes:
     """A whole picture of 49 million pixels, just under the limit, in a few kB: a decompression bomb."""
     mode = {"PNG": "RGBA", "TIFF": "F"}.get(kind, "L" if kind == "GIF" else "RGB")
-    return encode_with(Image.new(mode, (7000, 7000)), kind, options)
+    return encode_with(Image.new(mode, (side, side)), kind, options)
 
 
 def encode_with(picture: Image.Image, kind: str, options: dict[str, Any]) -> bytes:

@@ -130,10 +130,11 @@ def test_a_damaged_graph_is_found_by_its_digest(tmp_path: Path) -> None:
     copy = tmp_path / "bundled"
     source = next(iter(sorted(BUNDLED.glob("*/manifest.json")))).parent
     shutil.copytree(source, copy / source.name)
-    catalog = Catalog.open(settings(tmp_path), bundled=copy)
-    network = catalog.network(source.name)
-    network.path.write_bytes(network.path.read_bytes() + b"\0")
+    graph = Catalog.open(settings(tmp_path), bundled=copy).network(source.name).path
+    graph.write_bytes(graph.read_bytes() + b"\0")
+    catalog = Catalog.open(settings(tmp_path), bundled=copy, pullable=tmp_path / "nothing")
+    assert catalog.models == []
     catalog.prepare()
     assert not catalog.ready
     assert catalog.problem is not None
-    assert "digest" in catalog.problem.detail
+    assert "digest" in catalog.problem.detail and graph.name in catalog.problem.detail

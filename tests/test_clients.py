@@ -75,6 +75,19 @@ def test_a_body_that_does_not_come_is_given_up(serve: Serve, catalog: Catalog) -
     assert pending(client) == 0
 
 
+def test_uploads_together_take_no_more_than_the_setting(serve: Serve, catalog: Catalog) -> None:
+    client, model = serve(upload_bytes=100_000), catalog.models[0].id
+    path, image = f"/api/v1/models/{model}/predictions", encode(draw_scene(3, 200, 100), "BMP")
+    assert 50_000 < len(image) < 100_000
+    assert client.post(path, content=image).status_code == 200
+    with open_request(client, path, image[:-100], len(image)):
+        time.sleep(1)  # nothing tells when it has been read; were another first, this one would be refused
+        problem = problem_of(client.post(path, content=image), 503, "overloaded")
+        assert "CONVSCOPE_UPLOAD_BYTES" in problem["detail"]
+        assert client.get("/api/v1/models").status_code == 200
+    wait_for(lambda: client.post(path, content=image).status_code == 200)  # given up, and its place is free
+
+
 def test_a_client_that_does_not_read_is_given_up(serve: Serve, catalog: Catalog, photo: bytes) -> None:
     client = serve(send_seconds=0.3)
     largest = max((one for one in catalog.networks if one.ready), key=lambda one: one.graph.units)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from typing import Any
 
 import compose_spec
@@ -9,6 +10,7 @@ import httpx
 import kubernetes_validate
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from app.catalog import Catalog
 from app.places import CHECKOUT
@@ -70,6 +72,38 @@ def test_the_compose_file_keeps_to_the_specification() -> None:
     prometheus = yaml.safe_load((DEPLOY / "prometheus.yaml").read_text())
     (target,) = prometheus["scrape_configs"][0]["static_configs"][0]["targets"]
     assert target.split(":")[0] in compose["services"]
+
+
+LOCKED = re.compile(r"^([\w.-]+)==([\w.]+) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n?)+)", re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("name", "runtime"), [("requirements.txt", "onnxruntime"), ("requirements-gpu.txt", "onnxruntime-gpu")]
+)
+def test_the_image_installs_what_the_project_needs_by_digest(name: str, runtime: str) -> None:
+    text = (DEPLOY / name).read_text()
+    locked = {found[1]: found[2] for found in LOCKED.finditer(text)}
+    rest = [line for line in LOCKED.sub("", text).splitlines() if line and not line.startswith("#")]
+    assert rest == []  # nothing without a digest, no registry
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = [Requirement(one) for one in (*project["dependencies"], *extras["redis"], *extras["telemetry"])]
+    for requirement in wanted:
+        if not requirement.name.startswith("onnxruntime"):
+            assert requirement.specifier.contains(locked[requirement.name]), requirement
+    assert runtime in locked and "torch" not in locked
+    assert len({"onnxruntime", "onnxruntime-gpu"} & set(locked)) == 1
+    assert ("nvidia-cudnn-cu13" in locked and "nvidia-cublas" in locked) == name.endswith("-gpu.txt")
+
+
+def test_the_image_is_built_from_the_locks_alone() -> None:
+    dockerfile = (CHECKOUT / "Dockerfile").read_text()
+    for line in dockerfile.replace("\\\n", " ").splitlines():
+        if " install " in line and "pip" in line:
+            for command in re.findall(r"pip install[^&]*", line):
+                assert "--require-hashes" in command or "--no-index" in command, command
+    for name in re.findall(r"deploy/(requirements[\w-]+\.txt)", dockerfile):
+        assert (DEPLOY / name).is_file()
 
 
 def test_the_dashboard_asks_for_metrics_that_there_are(api: httpx.Client, catalog: Catalog, photo: bytes) -> None:

@@ -1,5 +1,6 @@
 """Hostile input: never a 500, never more than 600 MB above the resting memory, never over 2 s of computing."""
 
+import math
 import os
 import socket
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ import numpy as np
 import pytest
 
 from app.catalog import Catalog
+from app.imaging import MOST_PIXELS
+from app.settings import Settings
 from tests.conftest import draw_scene, encode, problem_of
 from tests.mutations import corpus, largest, mutated
 
@@ -73,7 +77,7 @@ def alone(cache_dir: Path, catalog: Catalog) -> Iterator[Process]:
 
 
 def test_mutated_images(alone: Process, request: pytest.FixtureRequest) -> None:
-    count = 20_000 if request.config.getoption("--long") else 1_000
+    count = int(request.config.getoption("--cases"))
     rng, images = np.random.default_rng(0), corpus()
     resting, statuses, slowest = alone.memory("VmRSS"), Counter[int](), 0.0
     for case in range(count):
@@ -97,6 +101,31 @@ def test_the_largest_pictures_there_may_be(alone: Process, kind: str) -> None:
     assert answer.status_code == (413 if len(body) > 20 * 1024 * 1024 else 200), answer.text
     assert alone.memory("VmHWM") - resting < MEMORY
     assert alone.seconds() - begun < 3 * SECONDS  # the slowest takes 1.9 s; other machines are slower
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("WEBP", {}), ("WEBP", {"lossless": True, "quality": 0, "method": 0}), ("AVIF", {"speed": 10})],
+)
+def test_formats_that_take_more_memory_have_a_limit_of_their_own(
+    alone: Process, kind: str, options: dict[str, Any]
+) -> None:
+    resting, side = alone.memory("VmRSS"), math.isqrt(MOST_PIXELS[kind])
+    assert alone.client.post(alone.path, content=largest(kind, side, **options)).status_code == 200
+    assert alone.memory("VmHWM") - resting < MEMORY
+    answer = alone.client.post(alone.path, content=largest(kind, side + 1, **options))
+    problem = problem_of(answer, 413, "image-too-large")
+    assert problem["limit"] == MOST_PIXELS[kind] and "send it as JPEG or PNG" in problem["detail"]
+
+
+def test_large_pictures_at_once_take_no_more_than_there_are_places(alone: Process) -> None:
+    body, resting = largest("PNG", compress_level=1), alone.memory("VmRSS")
+    url = str(alone.client.base_url)
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: httpx.post(f"{url}{alone.path}", content=body, timeout=120), range(6)))
+    assert {answer.status_code for answer in answers} == {200}
+    places = Settings.model_fields["concurrency"].default  # decoded in turn, but worked on at once
+    assert alone.memory("VmHWM") - resting < places * MEMORY
 
 
 def test_a_form_of_thousands_of_parts(alone: Process) -> None:

@@ -32,10 +32,10 @@ from tests.test_mirrors import wait_until
 WIDE = 600  # maps: a full layer of 38 million numbers, 154 MB
 
 
-def write_packed(folder: Path) -> Packed:
+def write_packed(folder: Path, side: int = 256, classes: int = WIDE) -> Packed:
     """A network whose numbers are packed; the manifest beside them."""
     folder.mkdir(parents=True)
-    model = classifier(size=256, classes=WIDE)
+    model = classifier(size=side, classes=classes)
     rng = np.random.default_rng(1)
     arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.int8 | np.float32]]] = {}
     for tensor in model.graph.initializer:
@@ -68,7 +68,7 @@ def write_packed(folder: Path) -> Packed:
         "graph": "packed.onnx",
         "sha256": hashlib.sha256((folder / "packed.onnx").read_bytes()).hexdigest(),
         "origin": origin.model_dump(),
-        "preprocessing": {"kind": "photo", "resize": 256, "crop": [256, 256]},
+        "preprocessing": {"kind": "photo", "resize": side, "crop": [side, side]},
     }
     manifest = {"id": "packed", "title": "Packed", "default_weights": "own", "weights": [entry_of_manifest]}
     (folder / "manifest.json").write_text(json.dumps(manifest))
