@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import httpx
 import numpy as np
@@ -264,3 +265,33 @@ def test_an_emptied_pad_is_no_prediction(visit: Open, api: httpx.Client) -> None
     expect(seen.page.locator(".predictions")).to_contain_text("Nothing is drawn")
     assert shown_predictions(seen) == answer(api, seen.run())  # what the maps show, told as worth nothing
     expect(seen.page.locator(".bars")).to_have_class("bars untrained")
+
+
+def test_the_arithmetic_can_be_switched_and_both_answers_are_shown(visit: Open, api: httpx.Client) -> None:
+    listed = api.get("/api/v1/models").json()["models"]
+    able = [
+        model["id"]
+        for model in listed
+        if any(one["id"] == model["default_weights"] and "int8" in one["precisions"] for one in model["weights"])
+    ]
+    unable = [model["id"] for model in listed if model["id"] not in able]
+    seen = visit(f"{LIST}&model={able[0]}")
+    assert api.get(f"/api/v1/runs/{seen.run()}").json()["precision"] == "fp32"
+    before = seen.run()
+    seen.page.locator('.switches [data-precision="int8"]').click()
+    expect(seen.page.locator("body")).not_to_have_attribute("data-run", before)
+    rows = seen.page.locator(".answers tbody tr")
+    expect(rows).to_have_count(2)
+    run = api.get(f"/api/v1/runs/{seen.run()}").json()
+    assert run["precision"] == "int8"
+    assert shown_predictions(seen) == answer(api, seen.run())
+    expect(seen.page).to_have_url(re.compile("precision=int8"))
+    shares = {str(row.get_attribute("data-precision")): number(row, "data-probability") for row in rows.all()}
+    assert math.isclose(shares["fp32"], answer(api, before)[0][1], abs_tol=1e-4)
+    assert math.isclose(shares["int8"], run["predictions"][0]["probability"], abs_tol=0.1)
+    seen.page.locator('.switches [data-precision="fp32"]').click()
+    expect(seen.page.locator("body")).to_have_attribute("data-run", before)
+    expect(rows).to_have_count(0)
+    for model in unable[:1]:
+        seen.go(f"{LIST}&model={model}")
+        expect(seen.page.locator(".arithmetic")).to_be_hidden()
