@@ -61,7 +61,7 @@ def structure_weights(name: str, folder: Path) -> tuple[Weights, Exported]:
         exported = export(build(name, description.published_classes), name)
     weights = Weights(
         id="structure",
-        title=f"As published, {description.published_classes} classes, without numbers",
+        title=f"Published structure, {description.published_classes} classes",
         graph="structure.onnx",
         sha256=write_graph(exported.model, folder / "structure.onnx"),
         origin=Structure(),
