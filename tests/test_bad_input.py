@@ -118,7 +118,7 @@ def test_a_structure_asked_to_run_says_what_to_do(api: httpx.Client, url: str, p
         ("top=many", "top"),
         ("crops=7", "crops"),
         ("crops=0", "crops"),
-        ("precision=int8", "precision"),
+        ("precision=int4", "precision"),
         ("tpo=3", "tpo"),
     ],
 )

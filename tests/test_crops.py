@@ -106,7 +106,7 @@ def test_predictions_are_the_mean_over_the_crops(catalog: Catalog) -> None:
 def test_a_batch_holds_a_bounded_amount_of_memory(catalog: Catalog) -> None:
     sizes = []
     for network in (one for one in catalog.networks if one.ready):
-        one = 4 * sum(int(np.prod(layer.shape)) for layer in network.graph.layers)
+        one = 4 * 2 * max(int(np.prod(layer.shape)) for layer in network.graph.layers)  # read, written
         assert network.engine.batch == 1 or network.engine.batch * one <= 128 * 1024 * 1024
         sizes.append(network.engine.batch)
     assert max(sizes) > 1

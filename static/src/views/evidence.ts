@@ -37,18 +37,20 @@ export function evidenceView(label: string, explanation: Explanation, options: E
   }
   const inputs = ranked.length > 1 ? ranked : cellsOf(ranked[0]);
   const units = inputs === ranked ? sums : { ...sums, totals: sumsOfCells(inputs, sums) };
-  const forIt = inputs.filter((item) => (units.totals.get(item) ?? 0) > 0);
-  const against = inputs.filter((item) => (units.totals.get(item) ?? 0) < 0);
-  const sumOf = (items: readonly Contribution[]): number => items.reduce((total, item) => total + (units.totals.get(item) ?? 0), 0);
+  const forIt = inputs.filter((item) => item.total > 0);
+  const against = inputs.filter((item) => item.total < 0);
+  const exact = (items: readonly Contribution[]): number => items.reduce((total, item) => total + item.total, 0);
+  // of the terms as they are: a thousand small ones, each rounded to what is printed, would be lost
+  const [pro = 0, con = 0] = addingUp([exact(forIt), exact(against)], sums.decimals, sums.products / 10 ** sums.decimals);
   const text = (amount: number): string => printed(amount, sums.decimals);
   const largest = Math.max(...inputs.map((item) => Math.abs(item.total)), 1e-12);
-  const column = (title: string, items: readonly Contribution[], key: string): HTMLElement => h("div", { class: `evidence-${key}` },
-    h("h4", {}, `${title} ${text(sumOf(items))}`, h("span", { class: "dim" }, ` from ${count(items.length)} of ${count(inputs.length)}`)),
+  const column = (title: string, items: readonly Contribution[], sum: number, key: string): HTMLElement => h("div", { class: `evidence-${key}` },
+    h("h4", {}, `${title} ${text(sum)}`, h("span", { class: "dim" }, ` from ${count(items.length)} of ${count(inputs.length)}`)),
     h("ul", {}, ...items.slice(0, NAMED).map((item) => h("li", { "data-total": item.total, "data-channel": item.source.channel }, sourceButton(item, explanation, options), signedBar(item.total / largest), h("span", { class: "share" }, text(units.totals.get(item) ?? 0))))));
   view.append(h("h3", {}, `What speaks for “${label}”`, h("span", { class: "dim" }, ` out of ${inputs[0]?.source.layer ?? ""}`)),
-    h("div", { class: "evidence-columns" }, column("For it", forIt, "for"), column("Against it", against, "against")),
-    h("p", { class: "evidence-sum", "data-for": decimal(sumOf(forIt), sums), "data-against": decimal(sumOf(against), sums), "data-bias": decimal(sums.bias ?? 0, sums), "data-sum": decimal(sums.sum, sums) },
-      `${text(sumOf(forIt))} ${signed(sumOf(against), sums)}${sums.bias === null ? "" : ` ${signed(sums.bias, sums)} (bias)`} = ${text(sums.sum)}, the score that softmax turns into a probability. `, walk));
+    h("div", { class: "evidence-columns" }, column("For it", forIt, pro, "for"), column("Against it", against, con, "against")),
+    h("p", { class: "evidence-sum", "data-for": decimal(pro, sums), "data-against": decimal(con, sums), "data-bias": decimal(sums.bias ?? 0, sums), "data-sum": decimal(sums.sum, sums) },
+      `${text(pro)} ${signed(con, sums)}${sums.bias === null ? "" : ` ${signed(sums.bias, sums)} (bias)`} = ${text(sums.sum)}, the score that softmax turns into a probability. `, walk));
   return view;
 }
 
