@@ -47,7 +47,7 @@ def table(measures: Sequence[Measure]) -> str:
     """One row a measure and network."""
     rows = [
         f"| {one.measure} | {one.network or '-'} | {one.value:.2f} | {one.target or '-'} | "
-        f"{'yes' if one.ok else '**no**'} | {one.detail or '-'} |"
+        f"{('yes' if one.ok else '**no**') if one.target else '-'} | {one.detail or '-'} |"
         for one in measures
     ]
     return "\n".join(
@@ -69,7 +69,9 @@ def plot(measures: Sequence[Measure], path: Path) -> None:
     colours = ["#0072b2" if ok else "#d55e00" for _, _, ok in bars]
     axes.barh([name for name, _, _ in bars], [share for _, share, _ in bars], color=colours)
     axes.axvline(1, color="black", linewidth=1)
-    axes.set(xlabel="part of what the target allows (1: exactly on target)")
+    axes.set_xscale("log")
+    axes.margins(y=0.01)
+    axes.set(xlabel="part of what the target allows (1: exactly on target; a logarithmic scale)")
     axes.tick_params(axis="y", labelsize=7)
     part = path.with_suffix(".part.png")
     figure.savefig(part, dpi=110)
