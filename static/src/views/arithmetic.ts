@@ -9,6 +9,7 @@ import { isBlank, type Input } from "../input/picture";
 import { Latest } from "../input/latest";
 
 const NAMES: Record<string, string> = { fp32: "32-bit floats", int8: "8-bit integers" };
+const SHORT: Record<string, string> = { fp32: "32 bits", int8: "8 bits" };
 
 export class Arithmetic {
   readonly element = h("div", { class: "arithmetic", role: "group", "aria-label": "Arithmetic", hidden: true });
@@ -64,7 +65,7 @@ export class Arithmetic {
 function answerTable(answers: readonly Answer[]): HTMLElement {
   const rows = answers.map(({ precision, predictions: [top], elapsed_ms: elapsed }) =>
     h("tr", { "data-precision": precision, "data-probability": top?.probability ?? 0 },
-      h("th", { scope: "row" }, NAMES[precision] ?? precision), h("td", {}, top?.label ?? ""), h("td", {}, percent(top?.probability ?? 0)), h("td", {}, `${(elapsed["inference"] ?? 0).toFixed(2)} ms`)));
-  const heads = ["", "answer", "probability", "forward pass"].map((word) => h("th", { scope: "col" }, word));
+      h("th", { scope: "row" }, SHORT[precision] ?? precision), h("td", {}, top?.label ?? ""), h("td", {}, percent(top?.probability ?? 0)), h("td", {}, `${(elapsed["inference"] ?? 0).toFixed(1)} ms`)));
+  const heads = ["", "answer", "", "forward pass"].map((word) => h("th", { scope: "col" }, word));
   return h("table", { class: "answers" }, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...rows));
 }
