@@ -41,9 +41,6 @@ def choose_providers(wanted: str) -> list[str]:
     if wanted == "tensorrt":
         return [TENSORRT, CUDA, CPU]
     if wanted == "cuda" or (wanted == "auto" and NVIDIA_DEVICE.exists() and CUDA in ort.get_available_providers()):
-        if CUDA in ort.get_available_providers():
-            with redirect_stdout(sys.stderr):  # where it prints what it does not find
-                ort.preload_dlls()  # CUDA and cuDNN out of their Python packages, where the system has none
         return [CUDA, CPU]
     return [CPU]
 
@@ -95,6 +92,9 @@ class Engine:
         if folder is not None:
             options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
         self._options, self._providers = options, choose_providers(provider)
+        if session is None and self._providers[0] == CUDA and CUDA in ort.get_available_providers():
+            with redirect_stdout(sys.stderr):  # where it prints what it does not find
+                ort.preload_dlls()  # CUDA and cuDNN out of their Python packages, where the system has none
         try:
             self.session: Session = session or self._load(layer.tensor for layer in graph.layers)
         except Exception as error:  # onnxruntime raises a dozen unrelated types here

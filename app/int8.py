@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy.typing as npt
 import onnx
+import onnxruntime
 from filelock import FileLock
 
 from app.cores import adds_8_bit_products_whole
@@ -65,7 +66,7 @@ class Int8Network(Network):
     @cached_property
     def digest(self) -> str:
         """sha256 over the network's files and what the 8-bit numbers are made with."""
-        parts = [self.whole.digest, VERSION, onnx.__version__, self.whole.engine_version, self.narrow]
+        parts = [self.whole.digest, VERSION, onnx.__version__, onnxruntime.__version__, self.narrow]
         ranges = {name: list(values) for name, values in self.weights.ranges.items()}
         return hashlib.sha256(json.dumps([parts, ranges]).encode()).hexdigest()
 
