@@ -219,8 +219,8 @@ class Service:
         return await self.workers.draw(work)
 
 
-def get_service(request: Request) -> Service:
-    """The service of the app that got the request."""
+async def get_service(request: Request) -> Service:
+    """The service of the app that got the request; a coroutine, as FastAPI takes plain functions to a thread."""
     service = request.app.state.service
     assert isinstance(service, Service)
     return service

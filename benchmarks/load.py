@@ -165,7 +165,7 @@ async def measure(port: int, pid: int, path: str, options: argparse.Namespace) -
 
 
 async def measure_capacity(port: int, path: str, images: list[bytes], options: argparse.Namespace) -> float:
-    """Answers a second to as many clients as the server has places, each asking again and again."""
+    """Answers a second to as many clients as can run or wait, each asking again and again."""
     done = 0
     until = time.perf_counter() + min(CALM_SECONDS, options.seconds)
 
@@ -173,11 +173,12 @@ async def measure_capacity(port: int, path: str, images: list[bytes], options: a
         nonlocal done
         one = Client(port, path)
         while time.perf_counter() < until:
-            done += (await one.ask(images[number % IMAGES])).status == 200
+            answer = await one.ask(images[number % IMAGES])  # apart: `done +=` reads `done` before it awaits
+            done += answer.status == 200
         one.close()
 
     begun = time.perf_counter()
-    await asyncio.gather(*(busy(number) for number in range(options.concurrency)))
+    await asyncio.gather(*(busy(number) for number in range(options.concurrency + options.queue)))
     return done / (time.perf_counter() - begun)
 
 
