@@ -1,7 +1,7 @@
 /** What explains: the inspector, the tour, comparing, the calculator; and the keys and links that open them. */
 
 import { byId, button, h } from "./dom";
-import type { Api } from "./data/api";
+import type { Api, Picture } from "./data/api";
 import type { Place } from "./data/link";
 import type { Tensors } from "./data/tensors";
 import type { Model, ModelDetail, Run, Tour } from "./data/wire";
@@ -21,7 +21,7 @@ export interface GuideHost {
   select: (layer: string, unit: number[]) => void;
   close: () => void; // the inspector
   look: () => Look;
-  picture: () => Promise<Blob> | null;
+  picture: () => Promise<Picture> | null;
   writeLink: () => void;
 }
 

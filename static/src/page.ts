@@ -3,7 +3,6 @@
 import { Problem, type Api } from "./data/api";
 import { forgetUnit, readPlace, readPose, writePlace, writePose, type Place } from "./data/link";
 import { Loader } from "./data/loader";
-import { untilAlive } from "./data/server";
 import { tileFor } from "./data/maps";
 import { Tensors } from "./data/tensors";
 import type { Model, ModelDetail, Run, WeightsInfo } from "./data/wire";
@@ -12,8 +11,8 @@ import { breathe, byId } from "./dom";
 import { Guide } from "./guide";
 import type { Stroke } from "./input/drawing";
 import { inkPicture } from "./input/ink";
-import { Latest } from "./input/latest";
 import { isBlank, samplePicture, type Input } from "./input/picture";
+import { Runner } from "./input/runner";
 import { firstSample, sampleNamed, type Sample } from "./input/samples";
 import { Settled } from "./input/settled";
 import type { Stage } from "./scene/stage";
@@ -44,14 +43,12 @@ export class Page {
   private readonly looks: Looks;
   private readonly loader: Loader;
   private readonly scene: SceneView;
-  private readonly runner = new Latest<Input>((input) => this.perform(input));
+  private readonly runner: Runner;
   private readonly link = new Settled(120, () => { history.replaceState(null, "", writePlace(this.place)); });
   private readonly legend = new Settled(60, () => { this.showLegend(undefined); });
   private readonly seen = new Settled(150, () => { this.input.showSeen(this.run === null ? null : this.api.inputUrl(this.run.id)); });
   private model: ModelDetail | null = null;
   private weights: WeightsInfo | null = null;
-  private current: Input | null = null;
-  private accepted: Input | null = null; // the last that the server has taken
   private run: Run | null = null;
   private place: Place;
   private scale: Scale;
@@ -76,7 +73,7 @@ export class Page {
     this.inspector = new Inspector(byId("inspector"), api, tensors, { select, close: () => { this.close(); }, view: (view) => { this.guide.view(view); } });
     this.looks = new Looks(this.place.gamma, (scale, strongestFirst) => { this.setLook(scale, strongestFirst); });
     byId("networks").append(this.picker.networks);
-    this.arithmetic = new Arithmetic(api, this.place, () => { if (this.current !== null && "picture" in this.current) this.start(this.current); });
+    this.arithmetic = new Arithmetic(api, this.place, () => { this.runner.start(); });
     byId("side").append(this.input.element, this.predictions.element, this.picker.weights, this.arithmetic.element);
     byId("strip").append(this.looks.element);
     this.scene = new SceneView(api, this.look, {
@@ -91,6 +88,16 @@ export class Page {
         this.setView("list");
       },
     });
+    this.runner = new Runner(api, {
+      served: () => (this.model === null || this.weights === null ? null : { model: this.model, weights: this.weights }),
+      precision: () => this.arithmetic.precision,
+      answered: (run, input, { model, weights }) => {
+        this.arithmetic.compare(model, weights, input);
+        this.setRun(run, isBlank(input));
+      },
+      show: (run, model) => this.showMaps(run, model),
+      said: (error) => { say(error); },
+    });
     this.loader = new Loader(api, (name, maps) => {
       this.layers.setMaps(name, maps);
       this.scene.setMaps(name, maps);
@@ -98,7 +105,7 @@ export class Page {
     this.guide = new Guide(api, tensors, models, {
       place: this.place, inspector: this.inspector, select, close: () => { this.close(); }, look: () => this.look, writeLink: () => { this.writeLink(); },
       stage: () => this.stage, reveal: (layer) => { this.layers.reveal(layer); },
-      picture: () => (this.current !== null && "picture" in this.current ? this.current.picture() : null),
+      picture: () => this.runner.picture(),
     });
     document.addEventListener("themechange", () => {
       this.input.pad.paint();
@@ -117,7 +124,7 @@ export class Page {
     const first = this.models.find((model) => model.input.channels === 1 && trained(model)) ?? this.models[0];
     const model = this.models.find((one) => one.id === this.place.model) ?? first;
     if (model === undefined) throw new Problem(0, "", "This server serves no network.");
-    if (this.place.run !== undefined) this.current = { run: this.place.run };
+    if (this.place.run !== undefined) this.runner.current = { run: this.place.run };
     const pose = readPose(this.place.camera);
     this.setView(this.place.view === "list" ? "list" : pose?.flat === true || this.place.view === "flat" ? "flat" : "scene");
     await this.choose(model.id, this.place.weights ?? model.default_weights, pose);
@@ -223,18 +230,22 @@ export class Page {
   private async begin(model: ModelDetail): Promise<void> {
     const named = sampleNamed(this.place.sample);
     const digit = model.input.channels === 1;
-    if (this.current !== null && "run" in this.current && this.run === null) {
-      const known = await this.api.run(this.current.run).catch(() => null);
-      if (known?.model === model.id && known.weights === this.weights?.id) return this.perform(this.current);
-      this.current = null;
+    const { runner } = this;
+    if (runner.current !== null && "run" in runner.current && this.run === null) {
+      const known = await this.api.run(runner.current.run).catch(() => null);
+      if (known?.model === model.id && known.weights === this.weights?.id) {
+        runner.start();
+        return;
+      }
+      runner.current = null;
       delete this.place.run;
     }
-    if (isBlank(this.current)) this.current = null; // another network has more to say of a sample
-    if (this.current !== null && this.place.sample === undefined) {
-      this.start(this.current);
+    if (isBlank(runner.current)) runner.current = null; // another network has more to say of a sample
+    if (runner.current !== null && this.place.sample === undefined) {
+      this.start(runner.current);
       return;
     }
-    const sample = named !== undefined && (named.kind === "digit") === digit ? named : this.current === null && named !== undefined ? named : firstSample(model.input.channels);
+    const sample = named !== undefined && (named.kind === "digit") === digit ? named : runner.current === null && named !== undefined ? named : firstSample(model.input.channels);
     if (sample !== undefined) this.sample(sample);
   }
 
@@ -272,42 +283,18 @@ export class Page {
   }
 
   private start(input: Input): void {
-    this.current = input;
-    if (this.weights !== null && canRun(this.weights)) this.runner.push(input);
+    this.runner.current = input;
+    if (this.weights !== null && canRun(this.weights)) this.runner.start();
   }
 
-  /** One run: the answer first, then the maps layer by layer, those in view first. */
-  private async perform(input: Input): Promise<void> {
-    const { model, weights } = this;
-    if (model === null || weights === null) return;
-    document.body.dataset["busy"] = "true";
-    try {
-      const run = "run" in input ? await this.api.run(input.run) : await this.api.createRun(model.id, weights.id, await input.picture(), this.arithmetic.precision);
-      if (model !== this.model) return; // the reader has gone on to another network
-      if (this.current === input && "accepted" in input) input.accepted();
-      this.accepted = input;
-      this.arithmetic.compare(model, weights, input);
-      this.setRun(run, isBlank(input));
-      const picture = model.input.channels === 1 ? Promise.resolve() : this.scene.setPicture(this.api.inputUrl(run.id));
-      await Promise.all([this.loader.load(run, this.scene.theatre?.inView() ?? model.layers), picture]);
-      const painted = this.scene.theatre?.painted() ?? Promise.resolve();
-      void painted.then(() => { document.body.dataset["painted"] = run.id; });
-      this.legend.ask();
-      this.refine();
-      say(null);
-    } catch (error) {
-      if (model === this.model) say(error);
-      if (error instanceof Problem && error.status === 0) void this.recover(input);
-      else if (this.current === input) this.current = this.accepted; // what cannot be read is not tried on the next network
-    } finally {
-      document.body.dataset["busy"] = "false";
-    }
-  }
-
-  /** Waits for a server that has gone, and runs the input when it is back. */
-  private async recover(input: Input): Promise<void> {
-    await untilAlive(this.api);
-    if (this.current === input) this.start(input); // else the reader has made a newer one meanwhile
+  /** A run's maps, layer by layer, those in view first. */
+  private async showMaps(run: Run, model: ModelDetail): Promise<void> {
+    const picture = model.input.channels === 1 ? Promise.resolve() : this.scene.setPicture(this.api.inputUrl(run.id));
+    await Promise.all([this.loader.load(run, this.scene.theatre?.inView() ?? model.layers), picture]);
+    const painted = this.scene.theatre?.painted() ?? Promise.resolve();
+    void painted.then(() => { document.body.dataset["painted"] = run.id; });
+    this.legend.ask();
+    this.refine();
   }
 
   private setRun(run: Run | null, blank = false): void {

@@ -34,6 +34,9 @@ export function problemOf(status: number, body: string): Problem {
 
 const segment = encodeURIComponent;
 
+/** An encoded image. Bytes, which the page made itself, are sent at once; a Blob's are fetched from another process first. */
+export type Picture = Blob | Uint8Array<ArrayBuffer>;
+
 export class Api {
   private readonly root: string;
 
@@ -66,7 +69,7 @@ export class Api {
   }
 
   /** Runs an image through a network; the same image gives the same run. */
-  createRun(model: string, weights: string, image: Blob, precision = "fp32"): Promise<Run> {
+  createRun(model: string, weights: string, image: Picture, precision = "fp32"): Promise<Run> {
     const query = `weights=${segment(weights)}&precision=${segment(precision)}&top=5`;
     return this.json(`/models/${segment(model)}/runs?${query}`, {
       method: "POST",
@@ -76,7 +79,7 @@ export class Api {
   }
 
   /** What a network takes an image for, nothing kept. */
-  predict(model: string, weights: string, precision: string, image: Blob): Promise<Answer> {
+  predict(model: string, weights: string, precision: string, image: Picture): Promise<Answer> {
     const query = `weights=${segment(weights)}&precision=${segment(precision)}&top=1`;
     return this.json(`/models/${segment(model)}/predictions?${query}`, {
       method: "POST",
@@ -155,6 +158,6 @@ export class Api {
 }
 
 /** The bytes decide what an image is, so anything that is not declared as an image goes as plain bytes. */
-function mediaTypeOf(image: Blob): string {
-  return image.type === "" ? "application/octet-stream" : image.type;
+function mediaTypeOf(image: Picture): string {
+  return image instanceof Uint8Array || image.type === "" ? "application/octet-stream" : image.type;
 }

@@ -14,6 +14,9 @@ const FIRST = 1_500_000;
 /** One answer brings about so many bytes, so that the first layers need not wait for the last. */
 const PART = 260_000;
 
+/** So many answers are under way at once: the server draws the next layers while the page shows these. */
+const AHEAD = 3;
+
 /** A layer is not fetched finer than this. */
 const FINEST = 4_000_000;
 
@@ -86,11 +89,11 @@ export class Loader {
     this.wishes = [];
     const tile = firstTile(layers);
     const parts = partsOf(layers, tile);
-    let ahead = this.part(run, parts[0], tile);
+    const ahead = parts.slice(0, AHEAD).map((part) => this.part(run, part, tile));
     for (let index = 0; index < parts.length; index += 1) {
-      const buffer = await ahead;
+      const buffer = await (ahead[index] ?? null);
       if (this.run !== run) return;
-      ahead = this.part(run, parts[index + 1], tile);
+      ahead.push(this.part(run, parts[index + AHEAD], tile));
       await this.take(run, buffer, parts[index] ?? []);
     }
   }

@@ -1,5 +1,6 @@
 /** Strokes on a canvas: round pen, as wide as said, and the drawing as a picture for the service. */
 
+import type { Picture } from "../data/api";
 import { bitmapOf } from "./bitmap";
 import type { Point, Stroke } from "./drawing";
 
@@ -33,8 +34,8 @@ export function asStrokes(lines: readonly (readonly Point[])[]): Stroke[] {
 }
 
 /** The drawing, black on white, as a bitmap: made at once, without a canvas, so that maps can follow the pen. */
-export function inkPicture(strokes: readonly Stroke[]): Promise<Blob> {
-  return Promise.resolve(new Blob([bitmapOf(greyOf(strokes, SENT_SIDE), SENT_SIDE, SENT_SIDE)], { type: "image/bmp" }));
+export function inkPicture(strokes: readonly Stroke[]): Promise<Picture> {
+  return Promise.resolve(bitmapOf(greyOf(strokes, SENT_SIDE), SENT_SIDE, SENT_SIDE));
 }
 
 /** `side` x `side` levels from 255, the page, to 0, the ink; edges are a pixel soft, as a canvas draws them. */

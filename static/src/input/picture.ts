@@ -1,11 +1,12 @@
 /** Pictures for the service: a sample as one, and whether a file is small enough to be one. */
 
+import type { Picture } from "../data/api";
 import { whenDrawable } from "../draw/ready";
 import { asStrokes, inkPicture, pictureOf } from "./ink";
 import type { Sample } from "./samples";
 import { paintScene } from "./scenes";
 
-export async function samplePicture(sample: Sample): Promise<Blob> {
+export async function samplePicture(sample: Sample): Promise<Picture> {
   if (sample.kind !== "scene") return inkPicture(asStrokes(sample.strokes));
   await new Promise<void>(whenDrawable);
   return pictureOf(paintScene(sample.scene));
@@ -18,7 +19,7 @@ export function tooLarge(file: Blob, most: number): Error | null {
 }
 
 /** A picture to run, or a run that the server has already. */
-export type Input = { picture: () => Promise<Blob>; accepted?: () => void; blank?: boolean } | { run: string };
+export type Input = { picture: () => Promise<Picture>; accepted?: () => void; blank?: boolean } | { run: string };
 
 /** Whether it is an empty drawing. */
 export function isBlank(input: Input | null): boolean {

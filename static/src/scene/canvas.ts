@@ -6,7 +6,9 @@ import { lutFor, type Scale, type Theme } from "../draw/colour";
 import type { Camera } from "../layout/camera";
 import type { Plate } from "../layout/plates";
 import { Ground } from "./ground";
+import { Sheet } from "./sheet";
 import { Slab, SQUARE, type Tint } from "./slab";
+import type { Written } from "./paper";
 
 /** Frames that took longer than this while something moved are followed by coarser ones, in milliseconds. */
 const SLOW = 45;
@@ -29,6 +31,7 @@ export class Canvas {
   readonly compiled: Promise<void>;
   private readonly sample: Scene;
   private readonly ground = new Ground(SQUARE);
+  private readonly sheet = new Sheet(SQUARE);
   private detail = 1; // share of the screen's resolution
   private width = 1;
   private height = 1;
@@ -48,7 +51,7 @@ export class Canvas {
     Object.assign(this.lut, { minFilter: NearestFilter, magFilter: NearestFilter, colorSpace: NoColorSpace });
     this.tints = tintFor(theme);
     this.ground.tint(element);
-    this.scene.add(this.ground.mesh);
+    this.scene.add(this.ground.mesh, this.sheet.mesh);
     this.setLut("signed", theme);
     element.addEventListener("webglcontextlost", (event) => {
       event.preventDefault(); // asks for it back
@@ -56,7 +59,7 @@ export class Canvas {
     });
     element.addEventListener("webglcontextrestored", () => { changed("restored"); });
     this.renderer.debug.checkShaderErrors = false; // asking for them stands still until the graphics answer
-    this.sample = new Scene().add(new Ground(SQUARE).mesh, new Slab(this.lut, this.tints).mesh);
+    this.sample = new Scene().add(new Ground(SQUARE).mesh, new Slab(this.lut, this.tints).mesh, new Sheet(SQUARE, true).mesh);
     this.compiled = this.compile();
   }
 
@@ -66,7 +69,7 @@ export class Canvas {
     await this.caughtUp();
     this.renderer.setViewport(0, 0, 1, 1);
     this.renderer.render(this.sample, this.eye); // the first use asks for the uniforms, and builds what draws them
-    this.setDetail(this.detail);
+    this.setDetail(this.detail); // the viewport as well
     await this.caughtUp();
   }
 
@@ -159,15 +162,23 @@ export class Canvas {
     this.setDetail(this.detail);
   }
 
-  /** Draws one frame; `hasty`: as coarsely as it takes to follow the hand. */
-  draw(camera: Camera, hasty: boolean, lastFrame: number): void {
-    const detail = !hasty ? 1 : lastFrame > SLOW ? Math.max(this.detail * 0.7, COARSEST) : this.detail;
+  /** The share of the screen's resolution that the next frames have; `hasty`: as coarse as it takes to follow the hand. */
+  settle(hasty: boolean, lastFrame: number): number {
+    const detail = !hasty ? 1 : lastFrame > SLOW ? COARSEST : this.detail;
     if (detail !== this.detail) this.setDetail(detail);
+    return detail;
+  }
+
+  /** Draws one frame, with the paper laid over it where it is given. */
+  draw(camera: Camera, paper: Written | null): void {
+    this.sheet.lay(paper);
     this.aim(camera);
     this.renderer.render(this.scene, this.eye);
   }
 
-  /** Draws into a corner of the canvas, enlarged by the browser: another size of the canvas itself would take longer. */
+  /** Draws into a corner of the canvas, enlarged by the browser: with another size of the canvas itself, the page stands
+   * still until the graphics have made it.
+   */
   private setDetail(detail: number): void {
     this.detail = detail;
     this.renderer.setViewport(0, 0, this.width * detail, this.height * detail);

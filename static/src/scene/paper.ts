@@ -28,8 +28,18 @@ export interface Marks {
   field: { top: number; left: number; height: number; width: number } | null; // receptive field, input pixels
 }
 
-export class Paper {
+/** A canvas with what was written on it, and where it lies: left, bottom, right, top of the window, from -1 to 1. */
+export interface Written {
+  element: HTMLCanvasElement;
+  version: number;
+  place: readonly [number, number, number, number];
+}
+
+export class Paper implements Written {
   readonly element: HTMLCanvasElement;
+  /** Changes with every drawing. */
+  version = 0;
+  place: Written["place"] = [-1, -1, 1, 1];
   private readonly context: CanvasRenderingContext2D;
   /** Units of the last layer that are named now. */
   named: number[] = [];
@@ -63,16 +73,25 @@ export class Paper {
     return heightOf(this.context, this.ink, outputs, shares);
   }
 
-  /** `settled`: the names are placed anew; else they keep their sides, as while the camera moves. */
-  draw(world: World, camera: Camera, marks: Marks, captions: ReadonlyMap<string, Caption>, outputs: readonly OutputLabel[], strength: (name: string) => number, settled: boolean): void {
+  /** Whether the browser lays it over the scene, at the screen's resolution; else the scene does. */
+  set apart(apart: boolean) {
+    this.element.style.visibility = apart ? "" : "hidden";
+  }
+
+  /** `settled`: the names are placed anew; else they keep their sides, as while the camera moves. `detail`: the share of
+   * the screen's resolution.
+   */
+  draw(world: World, camera: Camera, marks: Marks, captions: ReadonlyMap<string, Caption>, outputs: readonly OutputLabel[], strength: (name: string) => number, settled: boolean, detail: number): void {
     const { context: c, element } = this;
-    const ratio = Math.min(window.devicePixelRatio, 2);
+    const ratio = Math.min(window.devicePixelRatio, 2) * detail;
     const { frame } = camera;
     // what moves is drawn where no panel stands: fewer pixels go to the screen with every frame
     const [left, top, right, bottom] = settled ? [0, 0, frame.width, frame.height] : [frame.left, frame.top, frame.width - frame.right, frame.height - frame.bottom];
     const [width, height] = [Math.max(Math.round((right - left) * ratio), 1), Math.max(Math.round((bottom - top) * ratio), 1)];
     if (element.width !== width || element.height !== height) [element.width, element.height] = [width, height];
     Object.assign(element.style, { left: `${left}px`, top: `${top}px`, width: `${right - left}px`, height: `${bottom - top}px` });
+    this.place = [(2 * left) / frame.width - 1, 1 - (2 * bottom) / frame.height, (2 * right) / frame.width - 1, 1 - (2 * top) / frame.height];
+    this.version += 1;
     c.setTransform(ratio, 0, 0, ratio, -left * ratio, -top * ratio);
     c.clearRect(left, top, right - left, bottom - top);
     c.lineJoin = "round";

@@ -86,6 +86,24 @@ void main() {
   colour = vec4(mixed, alpha * strength);
 }`;
 
+/** The paper with its names and lines, laid over the plates: `place` is left, bottom, right, top from -1 to 1. */
+export const SHEET_VERTEX = `
+uniform vec4 place;
+out vec2 at;
+void main() {
+  at = vec2(position.x + 0.5, position.z + 0.5); // downwards, as a canvas has its rows
+  gl_Position = vec4(mix(place.x, place.z, at.x), mix(place.w, place.y, at.y), 0.0, 1.0);
+}`;
+
+export const SHEET_FRAGMENT = `
+precision highp float;
+in vec2 at;
+out vec4 colour;
+uniform sampler2D paper;     // opacity is multiplied in
+void main() {
+  colour = texture(paper, at);
+}`;
+
 /** The ground behind everything: a light behind the network, as the page has it where there is no scene. */
 export const GROUND_VERTEX = `
 out vec2 at;

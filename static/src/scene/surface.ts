@@ -6,6 +6,7 @@ import { breathe } from "../dom";
 import type { Camera } from "../layout/camera";
 import type { Plate } from "../layout/plates";
 import type { Canvas } from "./canvas";
+import type { Written } from "./paper";
 import { Sketch } from "./sketch";
 
 export interface Shown {
@@ -151,9 +152,14 @@ export class Surface {
     this.canvas?.resize(width, height);
   }
 
-  /** Draws one frame; `hasty`: as coarsely as it takes to follow the hand. */
-  draw(camera: Camera, hasty: boolean, lastFrame: number): void {
-    if (this.canvas !== null) this.canvas.draw(camera, hasty, lastFrame);
+  /** The share of the screen's resolution that the next frame has; `hasty`: as coarse as it takes to follow the hand. */
+  settle(hasty: boolean, lastFrame: number): number {
+    return this.canvas?.settle(hasty, lastFrame) ?? 1;
+  }
+
+  /** Draws one frame, with the paper laid over it where it is given. */
+  draw(camera: Camera, paper: Written | null): void {
+    if (this.canvas !== null) this.canvas.draw(camera, paper);
     else this.sketch?.draw(this.plates, camera, this.tone, (name) => ({ shown: this.shown.get(name), lit: this.lit(name), strength: this.strength(name) }));
   }
 }

@@ -11,6 +11,7 @@ import { blockCorners, pickNear, plateCorners, type Hit } from "../layout/pick";
 import type { Plate } from "../layout/plates";
 import { Clock } from "./clock";
 import { keyed, listen } from "./controls";
+import { lighting } from "./lighting";
 import { pictureOf } from "./picture";
 import { MiniMap } from "./minimap";
 import type { Caption } from "./captions";
@@ -44,8 +45,6 @@ const LAYER = 0.82;
 /** While maps follow a drawing, and so long after, frames may be coarse; then comes a sharp one. */
 const LIVE = 220;
 const FOLDING = 320;
-const LIGHTING = 380; // of one layer
-const FOLLOWING = 900; // until the last of many layers begins to light up
 
 export class Theatre implements Stage {
   readonly marks: Marks = { sought: null, pointed: null, hovered: null, chosen: null, rays: null, raysFrom: null, field: null };
@@ -66,7 +65,7 @@ export class Theatre implements Stage {
   private awaited: (() => void)[] = [];
   private readonly live = new Spell(LIVE, () => { this.clock.ask(); });
   private stale = true; // whether the paper shows something else than it should
-  private inked: { from: Camera; settled: boolean } | null = null; // how the paper was drawn last
+  private inked: { from: Camera; settled: boolean; detail: number; at: number } | null = null; // how the paper was drawn last
 
   constructor(host: HTMLElement, places: { gl: HTMLCanvasElement; paper: HTMLCanvasElement; map: { canvas: HTMLCanvasElement; name: HTMLElement } }, theme: Theme, events: TheatreEvents) {
     this.host = host;
@@ -255,7 +254,7 @@ export class Theatre implements Stage {
   }
 
   picture(): Promise<Blob> {
-    this.draw(false);
+    this.draw(false, true);
     return pictureOf(this.host, [this.surface.element, this.paper.element]); // drawn in this same task, so the pixels are still there
   }
 
@@ -340,9 +339,8 @@ export class Theatre implements Stage {
 
   private light(name: string): void {
     if (this.surface.lit(name) > 0) return;
-    const rank = Math.max(this.layers.findIndex((layer) => layer.name === name), 0);
-    const wait = (rank * Math.min(90, FOLLOWING / this.layers.length)) / LIGHTING;
-    this.clock.move(`light ${name}`, LIGHTING * (1 + wait), (t) => { this.surface.light(name, Math.max(Math.min(t * (1 + wait) - wait, 1), 0)); }, undefined, false);
+    const { duration, at } = lighting(this.layers.findIndex((layer) => layer.name === name), this.layers.length);
+    this.clock.move(`light ${name}`, duration, (t) => { this.surface.light(name, at(t)); }, undefined, false);
   }
 
   /** Brings the chosen unit's map out from under a panel, or into the window. */
@@ -375,24 +373,28 @@ export class Theatre implements Stage {
     this.events.click(found?.mark ?? null, found?.plate.folded ?? false);
   }
 
-  private draw(moving: boolean): void {
+  private draw(moving: boolean, sharp = false): void {
     const { world } = this;
     if (world === null) return;
-    const { camera, whole } = this.pilot;
-    const steered = this.clock.moves("hand") || this.clock.moves("camera");
-    this.surface.draw(camera, steered || this.live.on, Math.max(this.clock.lastFrame, this.live.on ? this.clock.waited : 0));
-    this.ink(world, camera, !(steered || this.clock.moves("frame") || this.clock.moves("arrange")));
+    const [{ camera, whole }, steered] = [this.pilot, this.clock.moves("hand") || this.clock.moves("camera")];
+    const detail = this.surface.settle(!sharp && (steered || this.live.on), Math.max(this.clock.lastFrame, this.live.on ? this.clock.waited : 0));
+    this.ink(world, camera, !(steered || this.clock.moves("frame") || this.clock.moves("arrange")), detail);
+    this.paper.apart = detail === 1;
+    this.surface.draw(camera, detail < 1 ? this.paper : null);
     const { hovered, chosen, sought, pointed } = this.marks;
-    if (this.surface.started && (!moving || this.clock.frames % 4 === 0)) this.map.draw(world.plates, camera, whole, hovered?.layer ?? pointed ?? chosen?.layer ?? sought ?? undefined);
+    if (this.surface.started && (!(moving || this.live.on) || this.clock.frames % 4 === 0)) this.map.draw(world.plates, camera, whole, hovered?.layer ?? pointed ?? chosen?.layer ?? sought ?? undefined);
     Object.assign(this.host.dataset, { drawCalls: String(this.surface.drawCalls), frames: String(this.clock.frames), moving: String(moving) });
     for (const resolve of this.awaited.splice(0)) resolve();
   }
 
   /** Draws names, lines and marks anew where something about them has changed. */
-  private ink(world: World, camera: Camera, settled: boolean): void {
-    if (!this.surface.started || (!this.stale && this.inked?.from === camera && this.inked.settled === settled)) return;
-    this.paper.draw(world, camera, this.marks, this.captions, this.outputs, (name) => this.surface.strength(name), settled);
-    [this.stale, this.inked] = [false, { from: camera, settled }];
+  private ink(world: World, camera: Camera, settled: boolean, detail: number): void {
+    const [now, same] = [performance.now(), this.inked?.from === camera && this.inked.settled === settled && this.inked.detail === detail];
+    // while the maps follow a pen, their probabilities change with every frame: more often than they can be read
+    const lately = this.live.on && this.inked !== null && now - this.inked.at < LIVE;
+    if (!this.surface.started || (same && (!this.stale || lately))) return;
+    this.paper.draw(world, camera, this.marks, this.captions, this.outputs, (name) => this.surface.strength(name), settled, detail);
+    [this.stale, this.inked] = [false, { from: camera, settled, detail, at: now }];
     if (settled) Object.assign(this.host.dataset, { named: this.paper.named.join(","), captioned: this.paper.captioned.join(" ") });
   }
 }

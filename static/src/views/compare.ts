@@ -1,7 +1,7 @@
 /** Two runs side by side: two pictures through one network, or one picture through two networks. */
 
 import { button, h } from "../dom";
-import type { Api } from "../data/api";
+import type { Api, Picture } from "../data/api";
 import { matchLayer } from "../data/match";
 import { percent } from "../data/number";
 import type { Tensors } from "../data/tensors";
@@ -27,7 +27,7 @@ export interface Other {
 
 export interface CompareHost {
   left: () => Half | null;
-  picture: () => Promise<Blob> | null; // the left half's own picture, where this browser has it
+  picture: () => Promise<Picture> | null; // the left half's own picture, where this browser has it
   sample: () => string | undefined; // or its name, if it is a sample
   look: () => Look;
   changed: (other: Other | null) => void; // for the deep link
