@@ -1,8 +1,9 @@
 """What a second replica of a network brings on Ray Serve: python -m benchmarks.cluster [--network vgg16].
 
 Starts a Ray cluster of its own on this machine, with one replica and then with two, one core each, and asks for
-predictions from many clients at once. Prints answers a second and the ratio; a machine of two cores has to share them
-with the ingress, the proxy and the clients.
+predictions from many clients at once. Prints answers a second and the ratio, and beside it what the cores allow: the
+ratio of two plain processes of onnxruntime to one. (Two "cores" may be two threads of one; and a machine of two has
+to share them with the ingress, the proxy and the clients.)
 """
 
 import argparse
@@ -15,13 +16,18 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import httpx
 import ray
 from ray import serve
 
+from app.catalog import Catalog
 from app.cluster import Arguments, build
+from app.settings import Settings
+from benchmarks.floor import forward
 from benchmarks.pictures import half_megabyte, variants
 
 FILE = Path(__file__).with_name("cluster.json")
@@ -57,6 +63,25 @@ def throughput(url: str, network: str, clients: int, seconds: float) -> float:
     return answered / (time.perf_counter() - begun)
 
 
+def forwards(network: str, seconds: float) -> float:
+    """Plain forward passes a second, on one core, of the file as it lies there."""
+    catalog = Catalog.open(Settings())
+    catalog.prepare()
+    once = forward(catalog.network(network), 1)
+    once()
+    done, begun = 0, time.perf_counter()
+    while time.perf_counter() - begun < seconds:
+        once()
+        done += 1
+    return done / (time.perf_counter() - begun)
+
+
+def plain(network: str, processes: int, seconds: float) -> float:
+    """Forward passes a second of so many processes at once."""
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        return sum(pool.map(forwards, [network] * processes, [seconds] * processes))
+
+
 def measure(network: str, counts: Sequence[int], clients: int, seconds: float, redis: str) -> dict[int, float]:
     """Replicas -> predictions a second."""
     os.environ |= {"CONVSCOPE_RUNS": redis, "CONVSCOPE_PROVIDER": "cpu", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -89,13 +114,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             redis.terminate()
             redis.wait(10)
-    ratio = found[2] / found[1]
-    print(f"1 -> 2 replicas: {ratio:.2f} times")
+    bare = {count: plain(options.network, count, options.seconds) for count in (1, 2)}
+    ratio, allowed = found[2] / found[1], bare[2] / bare[1]
+    print(f"1 -> 2 replicas: {ratio:.2f} times; the cores allow {allowed:.2f}")
     document = {
         "network": options.network,
         "cores": len(os.sched_getaffinity(0)),
         "predictions_per_second": {str(count): round(value, 2) for count, value in found.items()},
         "ratio": round(ratio, 3),
+        "plain_forwards_per_second": {str(count): round(value, 2) for count, value in bare.items()},
+        "ratio_the_cores_allow": round(allowed, 3),
     }
     part = FILE.with_suffix(".part")
     part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

@@ -32,12 +32,12 @@ class Visit:
         self.settle()
 
     def settle(self) -> None:
-        """Waits until no run is in progress, and none follows (a digit that draws itself takes 0.9 s)."""
+        """Waits until no run is in progress, and none follows (a digit draws itself at once, as these pages are calm)."""
         self.page.wait_for_selector(SETTLED)
         self.page.wait_for_selector("#scene[data-graphics]:not([data-graphics='starting'])", state="attached")
         run = None
         while run != (run := self.page.locator("body").get_attribute("data-run")):
-            self.page.wait_for_timeout(1200)
+            self.page.wait_for_timeout(300)
             self.page.wait_for_selector(SETTLED)
 
     def run(self) -> str:

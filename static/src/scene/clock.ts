@@ -23,13 +23,19 @@ export class Clock {
   private readonly draw: (moving: boolean) => void;
   private asked = 0;
   private before = 0;
+  private later = 0;
 
   constructor(draw: (moving: boolean) => void) {
     this.draw = draw;
   }
 
-  /** Asks for a frame. */
-  ask(): void {
+  /** Asks for a frame; with a `pause`, for one that comes so many milliseconds after the last, as more is to be shown by then. */
+  ask(pause = 0): void {
+    const left = this.before + pause - performance.now();
+    if (pause > 0 && left > 0) {
+      if (this.later === 0) this.later = window.setTimeout(() => { this.later = 0; this.ask(); }, left);
+      return;
+    }
     if (this.asked !== 0) return;
     const since = performance.now();
     this.asked = requestAnimationFrame((now) => {

@@ -39,12 +39,12 @@ export interface Look {
   gamma: number;
 }
 
-/** A layer that is flown to fills this share of what the panels leave of the window. */
-const LAYER = 0.82;
+const LAYER = 0.82; // of what the panels leave of the window: what a layer that is flown to fills
 
 /** While maps follow a drawing, and so long after, frames may be coarse; then comes a sharp one. */
 const LIVE = 220;
 const FOLDING = 320;
+const ARRIVING = 160;
 
 export class Theatre implements Stage {
   readonly marks: Marks = { sought: null, pointed: null, hovered: null, chosen: null, rays: null, raysFrom: null, field: null };
@@ -138,7 +138,7 @@ export class Theatre implements Stage {
     this.paint(name);
     if (first) this.light(name);
     else this.live.begin();
-    this.clock.ask();
+    this.clock.ask(first ? 0 : ARRIVING); // new maps in place of others come layer by layer: few frames show them all
   }
 
   /** The picture as the network saw it, on the plate in front of a coloured input. */
