@@ -131,16 +131,17 @@ export class Guide {
     host.place.tour = String(at + 1);
     this.tour.show(steps, model, at);
     host.stage()?.emphasise(step.emphasise);
-    if (step.layer === null) host.stage()?.overview();
-    else {
-      host.stage()?.fly(step.layer);
-      if (host.place.view === "list") host.reveal(step.layer);
-    }
     if (step.layer !== null && step.unit !== null && this.run !== null) {
       host.place.layer = step.layer;
       host.place.unit = step.unit;
       this.view(step.show ?? "map");
     } else host.close();
+    if (step.layer === null) host.stage()?.overview();
+    else { // last, so that the flight makes room for the panel
+      const feeding = step.unit === null ? [] : model.edges.filter(([, to]) => to === step.layer).map(([from]) => from);
+      host.stage()?.fly(step.layer, undefined, feeding); // what the unit is made of is spoken of too
+      if (host.place.view === "list") host.reveal(step.layer);
+    }
     host.writeLink();
   }
 

@@ -32,7 +32,7 @@ class Visit:
         self.settle()
 
     def settle(self) -> None:
-        """Waits until no run is in progress, and none follows (a digit draws itself at once, as these pages are calm)."""
+        """Waits until no run is in progress, and none follows (on these calm pages a digit draws itself at once)."""
         self.page.wait_for_selector(SETTLED)
         self.page.wait_for_selector("#scene[data-graphics]:not([data-graphics='starting'])", state="attached")
         run = None

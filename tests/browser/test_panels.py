@@ -103,3 +103,38 @@ def test_on_a_phone_the_answer_is_seen_at_once_and_the_sheets_leave_the_scene(
     seen.page.wait_for_timeout(200)
     for name, place in ((layer["name"], unit), (table[0]["name"], middle(table[0]["shape"]))):
         assert is_clear(seen, name, place), f"the panel covers {name}"
+
+
+def test_the_tour_shows_the_maps_that_a_unit_is_made_of(visit: Open, api: httpx.Client) -> None:
+    steps = api.get("/api/v1/models/lenet5/tour").json()["steps"]
+    at = next(index for index, step in enumerate(steps) if step["layer"] == "C3" and step.get("unit"))
+    seen = visit(f"#model=lenet5&tour={at + 1}")
+    seen.page.locator(".explanation[data-layer='C3']").wait_for()
+    seen.page.wait_for_timeout(300)
+    assert is_clear(seen, "C3", steps[at]["unit"])
+    for channel in range(6):
+        assert is_clear(seen, "S2", [channel, 7, 7]), f"S2 map {channel}, which the unit reads"
+
+
+def test_on_a_phone_the_calculator_is_whole_and_the_network_can_be_seen_whole_again(visit: Open) -> None:
+    seen = visit(size=NARROW)
+    seen.page.get_by_role("button", name="Whole network").click()
+    seen.page.locator("#scene").focus()
+    seen.page.keyboard.press("k")
+    dialog = box_of(seen, "dialog.calculator-dialog")
+    for field in seen.page.locator("dialog.calculator-dialog :is(input, select, button)").all():
+        box = field.bounding_box()
+        assert box is not None
+        assert dialog["x"] <= box["x"] and box["x"] + box["width"] <= dialog["x"] + dialog["width"]
+
+
+def test_the_whole_network_is_a_click_away_from_an_open_panel(visit: Open) -> None:
+    seen = visit("#model=lenet5")
+    fly(seen, "C3")
+    seen.page.mouse.click(*spot_of(seen.page, "C3", [3, 5, 5]))
+    seen.page.locator(".explanation[data-layer='C3']").wait_for()
+    far = seen.page.evaluate("convscope.stage.pose().distance")
+    seen.page.get_by_role("button", name="Whole network").click()
+    seen.page.wait_for_timeout(300)
+    assert seen.page.evaluate("convscope.stage.pose().distance") > far
+    assert seen.page.evaluate("convscope.stage.whole")

@@ -83,6 +83,13 @@ export function focusOf(plate: Plate, pose: Pose, frame: Frame, share: number, s
   return [[left, plate.y, far], [right, plate.y, far], [right, plate.y, near], [left, plate.y, near]];
 }
 
+/** What is flown to and the plates beside it that feed it, where its tiles can still be told apart then; else it alone. */
+export function together(own: readonly Vec[], beside: readonly Plate[], plate: Plate, pose: Pose, frame: Frame, share: number): readonly Vec[] {
+  const all = [...own, ...beside.flatMap(plateCorners)];
+  const { enough } = Math.max(plate.width, plate.height) > 1 ? MAP : UNIT;
+  return Math.max(plate.tileWide, plate.tileDeep) * new Camera(fitting(all, pose, frame, share), frame).scale >= enough / 2 ? all : own;
+}
+
 /** The map that holds a cell, or the cell alone where the map would not fit the free part of the window. */
 export function surroundings(plate: Plate, slot: number, row: number, column: number, camera: Camera): Vec[] {
   const map = blockCorners(plate, { slot, row: 0, column: 0 }, plate.height, plate.width);

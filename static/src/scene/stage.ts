@@ -10,7 +10,7 @@ export interface Pose {
 /** What the rest of the page may ask of the scene. */
 export interface Stage {
   /** To a layer or one of its maps in 200 to 400 ms; at once with prefers-reduced-motion. */
-  fly(layer: string, channel?: number): void;
+  fly(layer: string, channel?: number, beside?: readonly string[]): void;
   /** The whole network in view. */
   overview(): void;
   /** The other layers step back; [] ends it. */

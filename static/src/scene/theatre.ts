@@ -6,7 +6,7 @@ import { channelOrder } from "../data/maps";
 import type { Layer, ModelDetail } from "../data/wire";
 import type { Scale, Theme } from "../draw/colour";
 import { between, type Camera, type Frame } from "../layout/camera";
-import { focusOf, surroundings } from "../layout/framing";
+import { focusOf, surroundings, together } from "../layout/framing";
 import { blockCorners, pickNear, plateCorners, type Hit } from "../layout/pick";
 import type { Plate } from "../layout/plates";
 import { Clock } from "./clock";
@@ -163,13 +163,8 @@ export class Theatre implements Stage {
     this.clock.ask();
   }
 
-  isFolded(name: string): boolean {
-    return this.world?.folded.has(name) ?? false;
-  }
-
-  isHidden(name: string): boolean {
-    return this.world?.hidden.has(name) ?? false;
-  }
+  readonly isFolded = (name: string): boolean => this.world?.folded.has(name) ?? false;
+  readonly isHidden = (name: string): boolean => this.world?.hidden.has(name) ?? false;
 
   /** Folds layers into the mean of their maps, or opens them. */
   fold(names: readonly string[], folded: boolean): void {
@@ -205,7 +200,8 @@ export class Theatre implements Stage {
     this.pilot.setFrame(frame);
   }
 
-  fly(layer: string, channel?: number): void {
+  /** To a layer or a map of it, so that the layers `beside` it are seen too where there is room. */
+  fly(layer: string, channel?: number, beside: readonly string[] = []): void {
     const { world } = this;
     const plate = world?.target(layer);
     if (world === null || plate === undefined) return;
@@ -216,7 +212,9 @@ export class Theatre implements Stage {
     }
     const { chosen } = this.marks;
     const slot = chosen?.layer === layer ? world.slotOf(layer, chosen.channel) : 0;
-    this.pilot.fly(focusOf(plate, this.pilot.camera.pose, this.pilot.frame, LAYER, slot), LAYER);
+    const { camera: { pose }, frame } = this.pilot;
+    const near = beside.flatMap((name) => world.target(name) ?? []);
+    this.pilot.fly(together(focusOf(plate, pose, frame, LAYER, slot), near, plate, pose, frame, LAYER), LAYER);
   }
 
   overview(): void {

@@ -137,7 +137,7 @@ export class Inspector {
       this.events.select(layer.name, [(channel + by + channels) % channels, ...unit.slice(1)]);
     };
     const head = h("header", {},
-      h("h2", {}, layer.name, h("span", { class: "dim" }, vector ? ` unit ${channel}${label} of ${channels}` : ` map ${channel} of ${channels}`)),
+      h("h2", {}, layer.name, h("span", { class: "dim" }, vector ? ` unit ${channel}${label}, of 0 to ${channels - 1}` : ` map ${channel}, of 0 to ${channels - 1}`)),
       button("‹", () => { step(-1); }, { class: "tool", "data-focus": "previous", "aria-label": vector ? "Previous unit" : "Previous map" }),
       button("›", () => { step(1); }, { class: "tool", "data-focus": "next", "aria-label": vector ? "Next unit" : "Next map" }),
       this.closeButton());

@@ -129,7 +129,7 @@ function aboutClasses(model: ModelDetail, weights: WeightsInfo): HTMLElement {
 /** An image that looks like none of the classes, and the weights that know more of them. */
 function unfamiliarNote(model: ModelDetail, weights: WeightsInfo, run: Run): HTMLElement {
   const [top] = run.predictions;
-  const note = h("p", { class: "note warning", "data-unfamiliar": "true" }, `This looks like none of the ${count(weights.classes)} classes it knows: the most likely one has only ${percent(top?.probability ?? 0)}. `);
+  const note = h("p", { class: "note warning", "data-unfamiliar": "true" }, `This may be none of the ${count(weights.classes)} classes it knows: the most likely one has ${percent(top?.probability ?? 0)}, and pictures of its classes nearly always get more. `);
   const better = model.weights.find((one) => one.classes > weights.classes && one.trained);
   if (better === undefined) return note;
   const words = better.ready ? `Ask the weights that know ${count(better.classes)} classes` : `Get the weights that know ${count(better.classes)} classes`;

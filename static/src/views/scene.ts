@@ -223,7 +223,7 @@ export class SceneView {
     }
     byId("corner").append(h("div", { class: "corner-tools" },
       button("Whole network", () => { this.theatre?.overview(); }, { class: "tool", "aria-keyshortcuts": "O" }),
-      button("PNG", () => { void this.save(); }, { class: "tool", title: "This view as a PNG", "aria-keyshortcuts": "P" })));
+      button("PNG", () => { void this.save(); }, { class: "tool save-view", title: "This view as a PNG", "aria-keyshortcuts": "P" })));
     for (const [id, panel] of [["show-side", "side"], ["show-shelf", "shelf"]] as const) {
       byId(id).addEventListener("click", () => {
         const open = document.body.dataset["sheet"] !== panel;

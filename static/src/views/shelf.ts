@@ -50,7 +50,7 @@ export class Shelf {
     this.items.clear();
     for (const layer of model.layers) {
       const { name } = layer;
-      const fly = button(name, () => { this.events.fly(name); }, { class: "shelf-name", title: layerWords(layer) });
+      const fly = button(name, () => { this.events.fly(name); }, { class: "shelf-name", title: `${name}: ${layerWords(layer)}` });
       fly.replaceChildren(h("bdi", {}, name));
       const range = h("span", { class: "shelf-range dim" });
       const fold = button("Fold", () => { this.events.fold([name], fold.getAttribute("aria-pressed") !== "true"); }, { class: "shelf-tool fold-one", "aria-pressed": "false", "aria-label": `Fold ${name}`, title: "Fold into one tile" });
