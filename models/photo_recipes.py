@@ -26,5 +26,9 @@ RECIPES: dict[str, Recipe] = {
         pruning=Pruning(kernels=0.5, full=0.96),
     ),
     "googlenet": Recipe(SHORT, peak_rate=0.08),
-    "resnet34": Recipe(GROWING, peak_rate=0.1, mixup=0.2, pruning=Pruning(kernels=0.4)),
+    "resnet34": Recipe(
+        (Stage(64, 8, (0.2, 0.8)), Stage(96, 5, (0.15, 0.7)), Stage(128, 2, (0.15, 0.7))),
+        peak_rate=0.1,
+        pruning=Pruning(kernels=0.4),
+    ),
 }
