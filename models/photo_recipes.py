@@ -27,7 +27,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "googlenet": Recipe(SHORT, peak_rate=0.08),
     "resnet34": Recipe(
-        (Stage(64, 8, (0.2, 0.8)), Stage(96, 5, (0.15, 0.7)), Stage(128, 2, (0.15, 0.7))),
+        (Stage(64, 8, (0.2, 0.8)), Stage(96, 3, (0.15, 0.7)), Stage(128, 1, (0.15, 0.7))),
         peak_rate=0.1,
         pruning=Pruning(kernels=0.4),
     ),
