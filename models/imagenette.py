@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 DEFAULT_FOLDER = Path(__file__).parents[2] / "shared" / "data" / "imagenette"
 CLASSES = {  # WordNet id -> label, in the order of the network's outputs
@@ -92,3 +93,12 @@ def normalise(pixels: NDArray[np.uint8]) -> Tensor:
     scaled = torch.from_numpy(np.ascontiguousarray(pixels)).float().div_(255)
     normal = scaled.sub_(torch.tensor(MEAN)).div_(torch.tensor(STD))
     return normal.permute(0, 3, 1, 2)  # the (N, H, W, C) storage is torch's channels_last
+
+
+def central_view(photos: NDArray[np.uint8], size: int, device: torch.device) -> Tensor:
+    """The centre crop of photos (N, H, W, 3), enlarged by 256/224 as the service does: float32 (N, 3, size, size)."""
+    enlarged = round(size * 256 / 224)
+    corner = (enlarged - size) // 2
+    inputs = normalise(photos).to(device)
+    inputs = F.interpolate(inputs, size=(enlarged, enlarged), mode="bilinear", antialias=True)
+    return inputs[:, :, corner : corner + size, corner : corner + size]

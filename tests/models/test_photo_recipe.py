@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from models.architectures.network import Network
-from models.imagenette import random_view
-from models.photo_recipe import Recipe, Stage, rate, top1, train
+from models.imagenette import central_view, random_view
+from models.photo_recipe import Recipe, Stage, rate, renormalise, top1, train
 
 
 class Tiny(Network):
@@ -104,3 +104,16 @@ def test_a_view_is_a_part_of_the_picture() -> None:
         assert (steps >= 0).all() or (steps <= 0).all()
         mirrored += bool(steps.sum() < 0)
     assert 10 < mirrored < 40
+
+
+def test_renormalising_takes_the_statistics_of_photos_at_the_networks_own_size() -> None:
+    torch.manual_seed(0)
+    network, (photos, _) = Tiny(), coloured(96, 3)
+    network.norm.running_mean = torch.full((8,), 7.0)
+    renormalise(network, photos)
+    assert not network.norm.training
+    with torch.inference_mode():
+        maps = network.conv(central_view(photos, 32, torch.device("cpu")))  # (N, 8, 30, 30)
+    assert network.norm.running_mean is not None and network.norm.running_var is not None
+    torch.testing.assert_close(network.norm.running_mean, maps.mean(dim=(0, 2, 3)), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(network.norm.running_var, maps.var(dim=(0, 2, 3)), rtol=0.05, atol=1e-3)
