@@ -121,6 +121,11 @@ class Engine:
         return session
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether another machine computes, or several, which then gather what comes at the same time."""
+        return self._elsewhere is not None
+
+    @property
     def classifier(self) -> Session:
         """The session for the probabilities alone, made when first asked for."""
         with self._making:

@@ -78,7 +78,7 @@ class Service:
         else:
             prepared = await self.workers.infer(lambda: prepare(network, data, most), [network.id])
             with self.workers.admitted(network.id):
-                probabilities, inference = await self.batcher(network).classify(prepared.tensor)
+                probabilities, inference = await self.classify(network, prepared.tensor)
             outcome = Outcome(
                 prepared.sha256,
                 prepared.width,
@@ -90,21 +90,28 @@ class Service:
         self.metrics.inference.labels(network.id).observe(outcome.elapsed.inference / 1000)
         return outcome
 
-    def batcher(self, network: Network) -> Batcher:
-        """Where a network's predictions gather."""
+    async def classify(self, network: Network, tensor: Array) -> Answer:
+        """The probabilities of (C, H, W), and the milliseconds of the forward pass that they came from.
+
+        What comes at the same time goes through together. Where replicas compute, they gather it, a batch each; here
+        it would wait for one of them while the others had nothing to do.
+        """
+
+        def timed(tensors: Array) -> Answer:
+            begun = time.perf_counter()
+            rows = network.engine.probabilities(tensors)  # (B, classes)
+            return rows, 1000 * (time.perf_counter() - begun)
+
+        async def forward(tensors: Array) -> Answer:
+            return await self.workers.run(lambda: timed(tensors))
+
+        if network.engine.elsewhere:
+            rows, inference = await forward(tensor[None])
+            return rows[0], inference
         key = (network.id, network.weights_id, network.precision, network.digest)
         if key not in self._batchers:
-
-            def timed(tensors: Array) -> Answer:
-                begun = time.perf_counter()
-                rows = network.engine.probabilities(tensors)  # (B, classes)
-                return rows, 1000 * (time.perf_counter() - begun)
-
-            async def forward(tensors: Array) -> Answer:
-                return await self.workers.run(lambda: timed(tensors))
-
             self._batchers[key] = Batcher(forward, network.engine.batch)
-        return self._batchers[key]
+        return await self._batchers[key].classify(tensor)
 
     async def predict_together(self, networks: Sequence[Network], data: bytes, crops: Crops) -> list[Outcome]:
         """One image through several networks, nothing kept.

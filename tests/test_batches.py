@@ -1,6 +1,7 @@
 """Batches: what gathers while one runs goes together, and nobody loses an answer."""
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -9,7 +10,9 @@ import pytest
 
 from app.batches import Answer, Array, Batcher
 from app.catalog import Catalog
-from tests.conftest import draw_scene, encode
+from app.crops import Crops
+from app.service import Service
+from tests.conftest import MakeSettings, draw_scene, encode
 
 
 class Forward:
@@ -78,3 +81,34 @@ def test_predictions_that_come_together_are_those_of_each_alone(api: httpx.Clien
     with ThreadPoolExecutor(len(photos)) as pool:
         together = list(pool.map(lambda photo: api.post(path, content=photo).json()["predictions"], photos))
     assert together == alone
+
+
+class Replicas:
+    """A session elsewhere; a pass ends when another is under way."""
+
+    def __init__(self, classes: int) -> None:
+        self.classes, self.meeting = classes, threading.Barrier(2)
+
+    def run(self, names: list[str], feeds: dict[str, Array]) -> list[Array]:
+        self.meeting.wait(20)
+        (batch,) = feeds.values()
+        return [np.full((len(batch), self.classes), 1 / self.classes, np.float32) for _ in names]
+
+    def get_providers(self) -> list[str]:
+        return ["CPUExecutionProvider"]
+
+
+def test_replicas_compute_at_the_same_time(catalog: Catalog, make_settings: MakeSettings) -> None:
+    local = min((one for one in catalog.networks if one.ready), key=lambda one: one.graph.multiply_adds)
+    replicas = Replicas(local.graph.output.shape[0])
+    settings = make_settings(concurrency=2)
+    service = Service(settings, Catalog.open(settings, open_session=lambda _, __: replicas))
+    network = service.catalog.network(local.id)
+    network.prepare()
+    photos = [encode(draw_scene(seed), "PNG") for seed in range(2)]
+
+    async def both() -> None:
+        outcomes = await asyncio.gather(*(service.predict(network, photo, Crops.ONE) for photo in photos))
+        assert [len(one.probabilities) for one in outcomes] == [replicas.classes] * 2
+
+    asyncio.run(both())
