@@ -374,6 +374,7 @@ def test_two_networks_are_compared_and_the_link_shows_the_same_again(visit: Open
     assert pair.get_attribute("data-same") == "false"
     expect(pair).to_contain_text("different shapes")
     run = right.get_attribute("data-run")
+    expect(seen.page).to_have_url(re.compile("alexnet"))  # the link follows when all is still
     again = visit(seen.page.url.split("/")[-1])
     expect(again.page.locator(".compare-answer").nth(1)).to_have_attribute("data-run", str(run))
 
