@@ -179,6 +179,29 @@ def top1(network: Network, photos: tuple[NDArray[np.uint8], NDArray[np.int64]]) 
     return right / len(photos[1])
 
 
+@torch.no_grad()
+def renormalise(network: Network, photos: NDArray[np.uint8]) -> None:
+    """Take the statistics of every batch normalisation anew, from `photos` (N, H, W, 3) at the network's own size.
+
+    The mean over batches, as for averaged weights in Izmailov et al. 2018, "Averaging weights leads to wider optima",
+    section 3.2. For GoogLeNet, learned at 64 to 128 pixels, it was worth 3.3 points on every eighth validation photo.
+    Batches are drawn at random: in photos that come class by class, a batch varies less than all of them do.
+    """
+    order = np.random.default_rng(0).permutation(len(photos))
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    device = next(network.parameters()).device
+    network.eval()  # dropout stays off
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean of all batches
+        norm.train()
+    with precision(device):
+        for start in range(0, len(photos) - 31, 32):
+            batch = photos[order[start : start + 32]]
+            network.training_logits(central_view(batch, network.input_shape[1], device))
+    network.eval()
+
+
 def precision(device: torch.device) -> torch.autocast:
     """bf16 autocast where the device multiplies in bf16; elsewhere emulating it would be slower than float32."""
     native = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
@@ -209,29 +232,6 @@ def _step(
     loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
     descent.step()
     return loss.item()
-
-
-@torch.no_grad()
-def renormalise(network: Network, photos: NDArray[np.uint8]) -> None:
-    """Take the statistics of every batch normalisation anew, from `photos` (N, H, W, 3) at the network's own size.
-
-    The mean over batches, as for averaged weights in Izmailov et al. 2018, "Averaging weights leads to wider optima",
-    section 3.2. For GoogLeNet, learned at 64 to 128 pixels, it was worth 3.3 points on every eighth validation photo.
-    Batches are drawn at random: in photos that come class by class, a batch varies less than all of them do.
-    """
-    order = np.random.default_rng(0).permutation(len(photos))
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    device = next(network.parameters()).device
-    network.eval()  # dropout stays off
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the plain mean of all batches
-        norm.train()
-    with precision(device):
-        for start in range(0, len(photos) - 31, 32):
-            batch = photos[order[start : start + 32]]
-            network.training_logits(central_view(batch, network.input_shape[1], device))
-    network.eval()
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ import { breathe, byId } from "./dom";
 import { Guide } from "./guide";
 import type { Stroke } from "./input/drawing";
 import { inkPicture } from "./input/ink";
-import { isBlank, samplePicture, type Input } from "./input/picture";
+import { isBlank, samplePicture } from "./input/picture";
 import { Runner } from "./input/runner";
 import { firstSample, sampleNamed, type Sample } from "./input/samples";
 import { Settled } from "./input/settled";
@@ -73,7 +73,7 @@ export class Page {
     this.inspector = new Inspector(byId("inspector"), api, tensors, { select, close: () => { this.close(); }, view: (view) => { this.guide.view(view); } });
     this.looks = new Looks(this.place.gamma, (scale, strongestFirst) => { this.setLook(scale, strongestFirst); });
     byId("networks").append(this.picker.networks);
-    this.arithmetic = new Arithmetic(api, this.place, () => { this.runner.start(); });
+    this.arithmetic = new Arithmetic(api, this.place, () => { this.runner.again(); });
     byId("side").append(this.input.element, this.predictions.element, this.picker.weights, this.arithmetic.element);
     byId("strip").append(this.looks.element);
     this.scene = new SceneView(api, this.look, {
@@ -89,7 +89,7 @@ export class Page {
       },
     });
     this.runner = new Runner(api, {
-      served: () => (this.model === null || this.weights === null ? null : { model: this.model, weights: this.weights }),
+      served: () => (this.model === null || this.weights === null || !canRun(this.weights) ? null : { model: this.model, weights: this.weights }),
       precision: () => this.arithmetic.precision,
       answered: (run, input, { model, weights }) => {
         this.arithmetic.compare(model, weights, input);
@@ -234,7 +234,7 @@ export class Page {
     if (runner.current !== null && "run" in runner.current && this.run === null) {
       const known = await this.api.run(runner.current.run).catch(() => null);
       if (known?.model === model.id && known.weights === this.weights?.id) {
-        runner.start();
+        runner.start(runner.current);
         return;
       }
       runner.current = null;
@@ -242,7 +242,7 @@ export class Page {
     }
     if (isBlank(runner.current)) runner.current = null; // another network has more to say of a sample
     if (runner.current !== null && this.place.sample === undefined) {
-      this.start(runner.current);
+      runner.start(runner.current);
       return;
     }
     const sample = named !== undefined && (named.kind === "digit") === digit ? named : runner.current === null && named !== undefined ? named : firstSample(model.input.channels);
@@ -258,7 +258,7 @@ export class Page {
       return;
     }
     this.input.pad.clear();
-    this.start({ picture: () => samplePicture(sample) });
+    this.runner.start({ picture: () => samplePicture(sample) });
   }
 
   private drawn(strokes: readonly Stroke[], byHand: boolean): void {
@@ -266,12 +266,12 @@ export class Page {
     const blank = !strokes.some((stroke) => !stroke.erase);
     if (blank && !byHand) return; // a sample that begins to draw itself
     const drawing = strokes.map((stroke) => ({ ...stroke, points: [...stroke.points] }));
-    this.start({ picture: () => inkPicture(drawing), blank });
+    this.runner.start({ picture: () => inkPicture(drawing), blank });
   }
 
   private photo(file: Blob): void {
     this.input.pad.rest();
-    this.start({ picture: () => Promise.resolve(file), accepted: () => {
+    this.runner.start({ picture: () => Promise.resolve(file), accepted: () => {
       this.ownInput();
       this.input.pad.clear();
     } });
@@ -280,11 +280,6 @@ export class Page {
   private ownInput(): void {
     delete this.place.sample;
     this.input.mark(undefined);
-  }
-
-  private start(input: Input): void {
-    this.runner.current = input;
-    if (this.weights !== null && canRun(this.weights)) this.runner.start();
   }
 
   /** A run's maps, layer by layer, those in view first. */

@@ -3,7 +3,7 @@ import { readPose, writePose } from "../src/data/link";
 import { finerTile, firstTile, partsOf } from "../src/data/loader";
 import type { Explanation } from "../src/data/wire";
 import { between, Camera, dot, type Frame } from "../src/layout/camera";
-import { bringing, fitting, focusOf, roomOf, surroundings } from "../src/layout/framing";
+import { bringing, fitting, focusOf, roomOf, surroundings, together } from "../src/layout/framing";
 import { bitmapOf, colourBitmap } from "../src/input/bitmap";
 import type { Stroke } from "../src/input/drawing";
 import { greyOf } from "../src/input/ink";
@@ -166,6 +166,15 @@ describe("camera", () => {
     }
     const [few] = layoutPlates([spec("f", 6, 28)], [], ALL_OPEN, 900);
     expect(few === undefined ? [] : focusOf(few, POSE, FRAME, 0.8)).toEqual(few === undefined ? null : plateCorners(few));
+  });
+  it("flies to what feeds a layer too, as long as the layer's own maps can be told apart", () => {
+    const [, b, , , e] = plates();
+    if (b === undefined || e === undefined) throw new Error("no plates");
+    const own = plateCorners(b);
+    expect(together(own, [], b, POSE, FRAME, 0.8)).toEqual(own);
+    expect(together(own, [e], b, POSE, FRAME, 0.8)).toEqual([...own, ...plateCorners(e)]);
+    const far = { ...e, z: e.z - 4000 };
+    expect(together(own, [far], b, POSE, FRAME, 0.8)).toEqual(own);
   });
   it("takes a map as what surrounds a cell, or the cell where the map is larger than the window", () => {
     const plate = plates()[1] as Plate;

@@ -19,6 +19,7 @@ interface Shown extends Served {
 }
 
 export interface RunnerEvents {
+  /** None where there is no network, or one without numbers. */
   served: () => Served | null;
   precision: () => string;
   answered: (run: Run, input: Input, served: Served) => void;
@@ -42,9 +43,15 @@ export class Runner {
     this.events = events;
   }
 
-  /** Runs what was given last, now or after the run in progress. */
-  start(): void {
-    if (this.current !== null) this.runs.push(this.current);
+  /** Takes an input, and runs it now or after the run in progress. */
+  start(input: Input): void {
+    this.current = input;
+    if (this.events.served() !== null) this.runs.push(input);
+  }
+
+  /** Runs the picture once more, where this browser has it. */
+  again(): void {
+    if (this.current !== null && "picture" in this.current) this.start(this.current);
   }
 
   /** The picture in use, where this browser has it. */
@@ -91,6 +98,6 @@ export class Runner {
   /** Waits for a server that has gone, and runs the input when it is back. */
   private async recover(input: Input): Promise<void> {
     await untilAlive(this.api);
-    if (this.current === input) this.start(); // else the reader has made a newer one meanwhile
+    if (this.current === input) this.start(input); // else the reader has made a newer one meanwhile
   }
 }

@@ -9,6 +9,11 @@ import type { Plate, Vec } from "./plates";
 const MAP = { enough: 40, wanted: 72 };
 const UNIT = { enough: 10, wanted: 18 };
 
+const legible = (plate: Plate): typeof MAP => (Math.max(plate.width, plate.height) > 1 ? MAP : UNIT);
+
+/** The longer side of a tile, in scene units. */
+const tileOf = (plate: Plate): number => Math.max(plate.tileWide, plate.tileDeep);
+
 /** What the panels leave of the window, at least so much. */
 const LEAST = 40;
 
@@ -66,8 +71,8 @@ export function bringing(points: readonly Vec[], camera: Camera, margin = 8): Po
 /** What one sees of a plate after flying to it: all of it where its tiles are large enough then, else the tiles around `slot`. */
 export function focusOf(plate: Plate, pose: Pose, frame: Frame, share: number, slot = 0): Vec[] {
   const all = plateCorners(plate);
-  const { enough, wanted } = Math.max(plate.width, plate.height) > 1 ? MAP : UNIT;
-  const tile = Math.max(plate.tileWide, plate.tileDeep);
+  const { enough, wanted } = legible(plate);
+  const tile = tileOf(plate);
   const camera = new Camera(fitting(all, pose, frame, share), frame);
   if (tile * camera.scale >= enough) return all;
   const [wide, high] = roomOf(frame);
@@ -86,8 +91,7 @@ export function focusOf(plate: Plate, pose: Pose, frame: Frame, share: number, s
 /** What is flown to and the plates beside it that feed it, where its tiles can still be told apart then; else it alone. */
 export function together(own: readonly Vec[], beside: readonly Plate[], plate: Plate, pose: Pose, frame: Frame, share: number): readonly Vec[] {
   const all = [...own, ...beside.flatMap(plateCorners)];
-  const { enough } = Math.max(plate.width, plate.height) > 1 ? MAP : UNIT;
-  return Math.max(plate.tileWide, plate.tileDeep) * new Camera(fitting(all, pose, frame, share), frame).scale >= enough / 2 ? all : own;
+  return tileOf(plate) * new Camera(fitting(all, pose, frame, share), frame).scale >= legible(plate).enough / 2 ? all : own;
 }
 
 /** The map that holds a cell, or the cell alone where the map would not fit the free part of the window. */

@@ -71,6 +71,8 @@ export class Clock {
 
   private frame(now: number): void {
     this.asked = 0;
+    window.clearTimeout(this.later); // this frame shows what that one would have
+    this.later = 0;
     this.lastFrame = this.moving && now - this.before < 1000 ? now - this.before : 0;
     this.before = now;
     for (const [name, motion] of this.motions) {

@@ -44,6 +44,7 @@ export class Paper implements Written {
   /** Units of the last layer that are named now. */
   named: number[] = [];
   private readonly names = new Captions();
+  private written: { camera: Camera; settled: boolean; detail: number; at: number } | null = null;
   private ink: Ink;
 
   constructor(element: HTMLCanvasElement) {
@@ -78,6 +79,16 @@ export class Paper implements Written {
     this.element.style.visibility = apart ? "" : "hidden";
   }
 
+  /** Whether it was written last as seen from there, as settled and in as much detail. */
+  shows(camera: Camera, settled: boolean, detail: number): boolean {
+    return this.written?.camera === camera && this.written.settled === settled && this.written.detail === detail;
+  }
+
+  /** Milliseconds since it was written. */
+  get age(): number {
+    return this.written === null ? Infinity : performance.now() - this.written.at;
+  }
+
   /** `settled`: the names are placed anew; else they keep their sides, as while the camera moves. `detail`: the share of
    * the screen's resolution.
    */
@@ -92,6 +103,7 @@ export class Paper implements Written {
     Object.assign(element.style, { left: `${left}px`, top: `${top}px`, width: `${right - left}px`, height: `${bottom - top}px` });
     this.place = [(2 * left) / frame.width - 1, 1 - (2 * bottom) / frame.height, (2 * right) / frame.width - 1, 1 - (2 * top) / frame.height];
     this.version += 1;
+    this.written = { camera, settled, detail, at: performance.now() };
     c.setTransform(ratio, 0, 0, ratio, -left * ratio, -top * ratio);
     c.clearRect(left, top, right - left, bottom - top);
     c.lineJoin = "round";

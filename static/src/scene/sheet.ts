@@ -5,6 +5,7 @@
  */
 
 import { CanvasTexture, CustomBlending, GLSL3, LinearFilter, Mesh, NoColorSpace, OneFactor, OneMinusSrcAlphaFactor, ShaderMaterial, Vector4, type PlaneGeometry, type Texture } from "three";
+import type { Written } from "./paper";
 import { SHEET_FRAGMENT, SHEET_VERTEX } from "./shader";
 
 export class Sheet {
@@ -22,22 +23,21 @@ export class Sheet {
   }
 
   /** Lays a canvas over the plates, or takes it away; `version` changes with what is on it. */
-  lay(paper: { element: HTMLCanvasElement; version: number; place: readonly [number, number, number, number] } | null): void {
+  lay(paper: Written | null): void {
     this.mesh.visible = paper !== null;
     if (paper === null) return;
     this.uniforms.place.value.set(...paper.place);
     const { width, height } = paper.element;
+    if (paper.version === this.version) return;
     let texture = this.uniforms.paper.value;
     if (texture === null || width !== this.size[0] || height !== this.size[1]) {
       texture?.dispose();
       texture = new CanvasTexture(paper.element);
       Object.assign(texture, { minFilter: LinearFilter, magFilter: LinearFilter, generateMipmaps: false, flipY: false, premultiplyAlpha: true, colorSpace: NoColorSpace });
       this.uniforms.paper.value = texture;
-      [this.size, this.version] = [[width, height], paper.version];
-      texture.needsUpdate = true;
-    } else if (paper.version !== this.version) {
-      this.version = paper.version;
-      texture.needsUpdate = true;
+      this.size = [width, height];
     }
+    texture.needsUpdate = true;
+    this.version = paper.version;
   }
 }

@@ -65,7 +65,6 @@ export class Theatre implements Stage {
   private awaited: (() => void)[] = [];
   private readonly live = new Spell(LIVE, () => { this.clock.ask(); });
   private stale = true; // whether the paper shows something else than it should
-  private inked: { from: Camera; settled: boolean; detail: number; at: number } | null = null; // how the paper was drawn last
 
   constructor(host: HTMLElement, places: { gl: HTMLCanvasElement; paper: HTMLCanvasElement; map: { canvas: HTMLCanvasElement; name: HTMLElement } }, theme: Theme, events: TheatreEvents) {
     this.host = host;
@@ -374,7 +373,8 @@ export class Theatre implements Stage {
   private draw(moving: boolean, sharp = false): void {
     const { world } = this;
     if (world === null) return;
-    const [{ camera, whole }, steered] = [this.pilot, this.clock.moves("hand") || this.clock.moves("camera")];
+    const { camera, whole } = this.pilot;
+    const steered = this.clock.moves("hand") || this.clock.moves("camera");
     const detail = this.surface.settle(!sharp && (steered || this.live.on), Math.max(this.clock.lastFrame, this.live.on ? this.clock.waited : 0));
     this.ink(world, camera, !(steered || this.clock.moves("frame") || this.clock.moves("arrange")), detail);
     this.paper.apart = detail === 1;
@@ -387,12 +387,11 @@ export class Theatre implements Stage {
 
   /** Draws names, lines and marks anew where something about them has changed. */
   private ink(world: World, camera: Camera, settled: boolean, detail: number): void {
-    const [now, same] = [performance.now(), this.inked?.from === camera && this.inked.settled === settled && this.inked.detail === detail];
     // while the maps follow a pen, their probabilities change with every frame: more often than they can be read
-    const lately = this.live.on && this.inked !== null && now - this.inked.at < LIVE;
-    if (!this.surface.started || (same && (!this.stale || lately))) return;
+    const changed = this.stale && !(this.live.on && this.paper.age < LIVE);
+    if (!this.surface.started || (!changed && this.paper.shows(camera, settled, detail))) return;
     this.paper.draw(world, camera, this.marks, this.captions, this.outputs, (name) => this.surface.strength(name), settled, detail);
-    [this.stale, this.inked] = [false, { from: camera, settled, detail, at: now }];
+    this.stale = false;
     if (settled) Object.assign(this.host.dataset, { named: this.paper.named.join(","), captioned: this.paper.captioned.join(" ") });
   }
 }

@@ -38,7 +38,7 @@ export function matrix(rows: readonly (readonly number[])[], options: MatrixOpti
       grid.append(cell);
     });
   });
-  return h("figure", { class: "block" }, grid, h("figcaption", {}, options.label, h("span", { class: "dim", title: "The colours run from minus this to this" }, ` ±${brief(options.limit)}`)));
+  return h("figure", { class: "block" }, grid, h("figcaption", {}, options.label, h("span", { class: "dim", title: "The colours run from minus this to this" }, ` · colours ±${brief(options.limit)}`)));
 }
 
 function reshape(values: readonly number[], [rows, columns]: readonly [number, number]): number[][] {
