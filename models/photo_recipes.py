@@ -11,10 +11,12 @@ SHORT = (
 )
 
 RECIPES: dict[str, Recipe] = {
-    # Its full layers see a 6 x 6 grid at 227 pixels only, so it has no small stages; its big first kernels need them
-    # least. Zeros go where the numbers are: 54 of 57 million in FC6 and FC7 (Han et al. 2015, table 4).
+    # Its full layers see a 6 x 6 grid at 227 pixels; at 131 the grid is 3 x 3, and every cell stands for 2 x 2 of them.
+    # Zeros go where the numbers are: 54 of 57 million in FC6 and FC7 (Han et al. 2015, table 4).
     "alexnet": Recipe(
-        (Stage(227, 90, (0.25, 1.0)),), peak_rate=0.04, mixup=0.2, pruning=Pruning(kernels=0.4, full=0.92)
+        (Stage(131, 16, (0.15, 0.8)), Stage(227, 7, (0.3, 1.0))),
+        peak_rate=0.04,
+        pruning=Pruning(kernels=0.4, full=0.92),
     ),
     "vgg16": Recipe(
         (Stage(128, 30, (0.15, 0.8)), Stage(176, 10, (0.25, 1.0)), Stage(224, 20, (0.35, 1.0))),
