@@ -8,7 +8,7 @@ from playwright.sync_api import FloatRect
 
 from benchmarks.chromium import NARROW
 from tests.browser.conftest import Open, Visit
-from tests.browser.test_scene import fly, layers_of, middle, spot_of
+from tests.browser.test_scene import fly, layers_of, middle, rest, spot_of
 from tests.conftest import MODELS
 
 pytestmark = pytest.mark.browser
@@ -61,7 +61,7 @@ def test_a_flight_shows_maps_that_can_be_read_and_a_panel_moves_them_aside(
             assert math.dist(left, right) > 30, f"{name}: a map is too small to be read"
         seen.page.mouse.click(*spot_of(seen.page, name, [0, shape[1] // 2, shape[2] // 2]))
         seen.page.locator(f".explanation[data-layer='{name}']").wait_for()
-        seen.page.wait_for_timeout(200)
+        rest(seen)
         assert all(is_clear(seen, name, unit) for unit in corners(shape)), f"{name} beside its panel"
         seen.page.keyboard.press("Escape")
 
@@ -80,7 +80,7 @@ def test_a_unit_under_the_panel_comes_out_where_the_hand_holds_the_camera(visit:
     seen.page.wait_for_timeout(700)
     seen.page.mouse.click(*spot_of(seen.page, name, unit))
     seen.page.locator(f".explanation[data-unit='{','.join(map(str, unit))}']").wait_for()
-    seen.page.wait_for_timeout(200)
+    rest(seen)
     assert is_clear(seen, name, unit)
 
 
@@ -100,7 +100,7 @@ def test_on_a_phone_the_answer_is_seen_at_once_and_the_sheets_leave_the_scene(
         assert is_clear(seen, name, place)
     seen.page.touchscreen.tap(*spot_of(seen.page, layer["name"], unit))
     seen.page.locator(".explanation").wait_for()
-    seen.page.wait_for_timeout(200)
+    rest(seen)
     for name, place in ((layer["name"], unit), (table[0]["name"], middle(table[0]["shape"]))):
         assert is_clear(seen, name, place), f"the panel covers {name}"
 
@@ -110,7 +110,7 @@ def test_the_tour_shows_the_maps_that_a_unit_is_made_of(visit: Open, api: httpx.
     at = next(index for index, step in enumerate(steps) if step["layer"] == "C3" and step.get("unit"))
     seen = visit(f"#model=lenet5&tour={at + 1}")
     seen.page.locator(".explanation[data-layer='C3']").wait_for()
-    seen.page.wait_for_timeout(300)
+    rest(seen)
     assert is_clear(seen, "C3", steps[at]["unit"])
     for channel in range(6):
         assert is_clear(seen, "S2", [channel, 7, 7]), f"S2 map {channel}, which the unit reads"
