@@ -30,7 +30,8 @@ def spot_of(page: Page, layer: str, unit: list[int]) -> tuple[float, float]:
 
 def rest(seen: Visit) -> None:
     """Waits until camera and panel stand still: the network moves aside once a panel has got its height."""
-    still = "() => JSON.stringify([convscope.stage?.pose(), document.querySelector('#inspector').getBoundingClientRect()])"
+    panel = "document.querySelector('#inspector').getBoundingClientRect()"
+    still = f"() => JSON.stringify([convscope.stage?.pose(), {panel}])"
     before = None
     while before != (before := seen.page.evaluate(still)):
         seen.page.wait_for_timeout(250)
