@@ -44,7 +44,7 @@ const LAYER = 0.82; // of what the panels leave of the window: what a layer that
 /** While maps follow a drawing, and so long after, frames may be coarse; then comes a sharp one. */
 const LIVE = 220;
 const FOLDING = 320;
-const ARRIVING = 160;
+const ARRIVING = 260;
 
 export class Theatre implements Stage {
   readonly marks: Marks = { sought: null, pointed: null, hovered: null, chosen: null, rays: null, raysFrom: null, field: null };
@@ -118,7 +118,8 @@ export class Theatre implements Stage {
     if (JSON.stringify(outputs) === JSON.stringify(this.outputs)) return;
     this.outputs = outputs;
     this.pilot.makeRoom(this.paper.heightOf(outputs, shares));
-    this.refresh();
+    this.stale = true;
+    this.clock.ask(ARRIVING); // the maps they were computed from are on their way
   }
 
   /** Takes the maps of one layer; the first ones light it up, one layer after the other. */
