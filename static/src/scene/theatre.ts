@@ -374,16 +374,17 @@ export class Theatre implements Stage {
   private draw(moving: boolean, sharp = false): void {
     const { world } = this;
     if (world === null) return;
-    const { camera, whole } = this.pilot;
+    const { camera } = this.pilot;
     const steered = this.clock.moves("hand") || this.clock.moves("camera");
-    const detail = this.surface.settle(!sharp && (steered || this.live.on), Math.max(this.clock.lastFrame, this.live.on ? this.clock.waited : 0));
+    const detail = this.surface.settle(!sharp && (moving || this.live.on), Math.max(this.clock.lastFrame, this.live.on ? this.clock.waited : 0));
     this.ink(world, camera, !(steered || this.clock.moves("frame") || this.clock.moves("arrange")), detail);
     this.paper.apart = detail === 1;
-    this.surface.draw(camera, detail < 1 ? this.paper : null);
+    const complete = this.surface.draw(camera, detail < 1 ? this.paper : null);
     const { hovered, chosen, sought, pointed } = this.marks;
-    if (this.surface.started && (!(moving || this.live.on) || this.clock.frames % 4 === 0)) this.map.draw(world.plates, camera, whole, hovered?.layer ?? pointed ?? chosen?.layer ?? sought ?? undefined);
+    if (this.surface.started && (!(moving || this.live.on) || this.clock.frames % 4 === 0)) this.map.draw(world.plates, camera, this.pilot.whole, hovered?.layer ?? pointed ?? chosen?.layer ?? sought ?? undefined);
     Object.assign(this.host.dataset, { drawCalls: String(this.surface.drawCalls), frames: String(this.clock.frames), moving: String(moving) });
-    for (const resolve of this.awaited.splice(0)) resolve();
+    if (!complete) this.clock.ask();
+    else for (const resolve of this.awaited.splice(0)) resolve();
   }
 
   /** Draws names, lines and marks anew where something about them has changed. */
