@@ -88,6 +88,7 @@ export class Page {
         this.setView("list");
       },
     });
+    this.looks.stand(byId("shelf").querySelector("header"));
     this.runner = new Runner(api, {
       served: () => (this.model === null || this.weights === null || !canRun(this.weights) ? null : { model: this.model, weights: this.weights }),
       precision: () => this.arithmetic.precision,

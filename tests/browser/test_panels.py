@@ -1,10 +1,11 @@
 """Panels never cover what they explain: units, maps and predictions stay clear of them, wide and narrow."""
 
 import math
+import re
 
 import httpx
 import pytest
-from playwright.sync_api import FloatRect
+from playwright.sync_api import FloatRect, expect
 
 from benchmarks.chromium import NARROW
 from tests.browser.conftest import Open, Visit
@@ -126,6 +127,21 @@ def test_on_a_phone_the_calculator_is_whole_and_the_network_can_be_seen_whole_ag
         box = field.bounding_box()
         assert box is not None
         assert dialog["x"] <= box["x"] and box["x"] + box["width"] <= dialog["x"] + dialog["width"]
+
+
+def test_on_a_phone_scale_order_and_gamma_are_chosen_in_the_sheet_of_layers(visit: Open) -> None:
+    seen = visit("#model=lenet5", size=NARROW, touch=True)
+    scale = seen.page.locator("#shelf #scale")
+    assert not scale.is_visible()
+    seen.page.get_by_role("button", name="Layers", exact=True).click()
+    scale.select_option("map")
+    seen.page.locator("#shelf #order").select_option("strongest")
+    assert seen.page.locator("#shelf #gamma").is_visible()
+    expect(seen.page).to_have_url(re.compile("scale=map"))
+    list_, sheet = box_of(seen, ".shelf-list"), box_of(seen, "#shelf")
+    assert list_["height"] > 100 and list_["y"] + list_["height"] <= sheet["y"] + sheet["height"] + 1
+    seen.page.set_viewport_size({"width": 1000, "height": 700})
+    seen.page.locator("#strip #scale").wait_for()
 
 
 def test_the_whole_network_is_a_click_away_from_an_open_panel(visit: Open) -> None:
