@@ -21,6 +21,7 @@ from opentelemetry import trace
 from app.cores import available_cores
 from app.errors import NetworkUnusable
 from app.graph import Graph
+from app.kept import KeptSession
 from app.observed import note_session
 from app.wanted import check_wanted
 
@@ -145,7 +146,7 @@ class Engine:
             Layer name -> float32 (C, H, W) or (N,), in the table's order, the input layer included.
         """
         layers = [layer for layer in self.graph.layers if layer.op != "input"]
-        arrays = self._forward(tensor[None], [layer.tensor for layer in layers])
+        arrays = self._forward(tensor[None], [layer.tensor for layer in layers], self._keeper)
         activations = {self.graph.layers[0].name: np.ascontiguousarray(tensor, dtype=np.float32)}
         for layer, array in zip(layers, arrays, strict=True):
             # (B, ...) of a batch that repeats the image, or no batch axis at all after a squeezing reshape
@@ -154,6 +155,18 @@ class Engine:
             first = first.transpose(2, 0, 1) if layer.channels_last else first  # (H, W, C) to (C, H, W)
             activations[layer.name] = np.ascontiguousarray(first, dtype=np.float32)
         return activations
+
+    @cached_property
+    def _keeper(self) -> Session:
+        """The session for all activations, which writes them into memory from the reserve where it computes here."""
+        if self.elsewhere or self.provider != CPU:
+            return self.session
+        return KeptSession(self.session, [layer.tensor for layer in self.graph.layers if layer.op != "input"])
+
+    def make_ready(self) -> None:
+        """Have the memory for the next run's activations ready, once nothing has run for a while."""
+        if isinstance(self._keeper, KeptSession):
+            self._keeper.prepare()
 
     def probabilities(self, tensors: Array) -> Array:
         """Class probabilities of a batch.

@@ -48,8 +48,8 @@ def encode(pixels: Pixels, level: int = LEVEL) -> bytes:
 def deflate(lines: Pixels, level: int) -> bytes:
     """The bytes as one zlib stream, the same whenever and in whichever thread.
 
-    By way of a stream object, which sets up all of its state: `isal_zlib.compress` (1.9.1) leaves some at levels 1 and
-    2, so that what its thread had in memory before shows in the choice of matches.
+    By way of a stream object, which sets up all of its state: `isal_zlib.compress` (1.9.1) leaves some at levels 1
+    and 2, so that what its thread had in memory before shows in the choice of matches.
     """
     stream = isal_zlib.compressobj(level)
     return stream.compress(lines) + stream.flush()

@@ -248,6 +248,7 @@ class Runs:
         )
         self.records.put(record)
         self.derived.put(run, outcome.activations)
+        network.engine.make_ready()
         return record, True
 
     def record(self, run: str) -> Record:

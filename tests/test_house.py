@@ -15,12 +15,12 @@ from app.settings import Settings
 
 # The rooms of app/, from the ground up. A module imports from its own room (without a cycle) and from those before.
 ROOMS = {
-    "ground": "clock cores errors places installation settings version manifest observed tour wanted",
+    "ground": "clock cores errors places installation reserve settings version manifest observed tour wanted",
     "pictures": "crops digit imaging maps neighbours png preprocess uploads",
     "graph": "arithmetic constants figures graph groups layer matching nodes numbers operations outline patterns "
     "reader tensors views",
     "explanations": "explain expression parameters sources",
-    "engine": "weights quantise engine network int8 catalog transfer mirrors cache pulls",
+    "engine": "weights quantise kept engine network int8 catalog transfer mirrors cache pulls",
     "saliency": "cam occlusion saliency",
     "service": "access assets budget clients headers logs metrics problems proxy queries redis_records runs salt "
     "schemas batches service stores tensor_protocol visitors workers",

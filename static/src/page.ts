@@ -88,6 +88,7 @@ export class Page {
         this.setView("list");
       },
     });
+    this.looks.stand(byId("shelf").querySelector("header"));
     this.runner = new Runner(api, {
       served: () => (this.model === null || this.weights === null || !canRun(this.weights) ? null : { model: this.model, weights: this.weights }),
       precision: () => this.arithmetic.precision,
@@ -288,6 +289,7 @@ export class Page {
     await Promise.all([this.loader.load(run, this.scene.theatre?.inView() ?? model.layers), picture]);
     const painted = this.scene.theatre?.painted() ?? Promise.resolve();
     void painted.then(() => { document.body.dataset["painted"] = run.id; });
+    this.seen.ask();
     this.legend.ask();
     this.refine();
   }
@@ -299,7 +301,7 @@ export class Page {
       this.showLegend(undefined);
     }
     document.body.dataset["run"] = run?.id ?? "";
-    this.seen.ask();
+    if (run === null) this.seen.ask(); // else after its maps, which are wanted first
     if (run === null || this.model === null || this.weights === null) return;
     if (this.place.sample === undefined) this.place.run = run.id;
     this.scene.setRun(this.model, this.weights, run);

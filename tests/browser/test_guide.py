@@ -187,7 +187,14 @@ def test_the_window_slides_with_the_api_s_numbers(visit: Open, api: httpx.Client
         assert abs(number(player, "data-value") - answer["value"]) <= 1e-4 * max(abs(answer["value"]), spread)
         if op == "conv":
             assert math.isclose(number(player, "data-sum"), answer["sum"], rel_tol=1e-6, abs_tol=1e-6)
+    elsewhere = seen.page.locator(".elsewhere")
+    player.get_by_role("button", name="Step on").click()
+    row, column = (int(number(player, name)) for name in ("data-row", "data-column"))
+    elsewhere.get_by_role("button").click()  # the explanation follows the window
+    seen.page.wait_for_selector(f".explanation[data-unit$=',{row},{column}']")
+    expect(elsewhere).to_be_hidden()
     player.get_by_role("button", name="Start again").click()
+    expect(elsewhere).to_be_visible()
     player.get_by_label("Speed").select_option(label="Fast")
     player.locator(".play").click()
     seen.page.wait_for_selector(f".player[data-filled='{height * width}'][data-playing='false']")

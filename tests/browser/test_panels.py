@@ -1,14 +1,15 @@
 """Panels never cover what they explain: units, maps and predictions stay clear of them, wide and narrow."""
 
 import math
+import re
 
 import httpx
 import pytest
-from playwright.sync_api import FloatRect
+from playwright.sync_api import FloatRect, expect
 
 from benchmarks.chromium import NARROW
 from tests.browser.conftest import Open, Visit
-from tests.browser.test_scene import fly, layers_of, middle, spot_of
+from tests.browser.test_scene import fly, layers_of, middle, rest, spot_of
 from tests.conftest import MODELS
 
 pytestmark = pytest.mark.browser
@@ -61,7 +62,7 @@ def test_a_flight_shows_maps_that_can_be_read_and_a_panel_moves_them_aside(
             assert math.dist(left, right) > 30, f"{name}: a map is too small to be read"
         seen.page.mouse.click(*spot_of(seen.page, name, [0, shape[1] // 2, shape[2] // 2]))
         seen.page.locator(f".explanation[data-layer='{name}']").wait_for()
-        seen.page.wait_for_timeout(200)
+        rest(seen)
         assert all(is_clear(seen, name, unit) for unit in corners(shape)), f"{name} beside its panel"
         seen.page.keyboard.press("Escape")
 
@@ -80,7 +81,7 @@ def test_a_unit_under_the_panel_comes_out_where_the_hand_holds_the_camera(visit:
     seen.page.wait_for_timeout(700)
     seen.page.mouse.click(*spot_of(seen.page, name, unit))
     seen.page.locator(f".explanation[data-unit='{','.join(map(str, unit))}']").wait_for()
-    seen.page.wait_for_timeout(200)
+    rest(seen)
     assert is_clear(seen, name, unit)
 
 
@@ -100,7 +101,7 @@ def test_on_a_phone_the_answer_is_seen_at_once_and_the_sheets_leave_the_scene(
         assert is_clear(seen, name, place)
     seen.page.touchscreen.tap(*spot_of(seen.page, layer["name"], unit))
     seen.page.locator(".explanation").wait_for()
-    seen.page.wait_for_timeout(200)
+    rest(seen)
     for name, place in ((layer["name"], unit), (table[0]["name"], middle(table[0]["shape"]))):
         assert is_clear(seen, name, place), f"the panel covers {name}"
 
@@ -110,7 +111,7 @@ def test_the_tour_shows_the_maps_that_a_unit_is_made_of(visit: Open, api: httpx.
     at = next(index for index, step in enumerate(steps) if step["layer"] == "C3" and step.get("unit"))
     seen = visit(f"#model=lenet5&tour={at + 1}")
     seen.page.locator(".explanation[data-layer='C3']").wait_for()
-    seen.page.wait_for_timeout(300)
+    rest(seen)
     assert is_clear(seen, "C3", steps[at]["unit"])
     for channel in range(6):
         assert is_clear(seen, "S2", [channel, 7, 7]), f"S2 map {channel}, which the unit reads"
@@ -126,6 +127,21 @@ def test_on_a_phone_the_calculator_is_whole_and_the_network_can_be_seen_whole_ag
         box = field.bounding_box()
         assert box is not None
         assert dialog["x"] <= box["x"] and box["x"] + box["width"] <= dialog["x"] + dialog["width"]
+
+
+def test_on_a_phone_scale_order_and_gamma_are_chosen_in_the_sheet_of_layers(visit: Open) -> None:
+    seen = visit("#model=lenet5", size=NARROW, touch=True)
+    scale = seen.page.locator("#shelf #scale")
+    assert not scale.is_visible()
+    seen.page.get_by_role("button", name="Layers", exact=True).click()
+    scale.select_option("map")
+    seen.page.locator("#shelf #order").select_option("strongest")
+    assert seen.page.locator("#shelf #gamma").is_visible()
+    expect(seen.page).to_have_url(re.compile("scale=map"))
+    list_, sheet = box_of(seen, ".shelf-list"), box_of(seen, "#shelf")
+    assert list_["height"] > 100 and list_["y"] + list_["height"] <= sheet["y"] + sheet["height"] + 1
+    seen.page.set_viewport_size({"width": 1000, "height": 700})
+    seen.page.locator("#strip #scale").wait_for()
 
 
 def test_the_whole_network_is_a_click_away_from_an_open_panel(visit: Open) -> None:

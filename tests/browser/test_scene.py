@@ -28,6 +28,15 @@ def spot_of(page: Page, layer: str, unit: list[int]) -> tuple[float, float]:
     return float(spot["x"]), float(spot["y"])
 
 
+def rest(seen: Visit) -> None:
+    """Waits until camera and panel stand still: the network moves aside once a panel has got its height."""
+    panel = "document.querySelector('#inspector').getBoundingClientRect()"
+    still = f"() => JSON.stringify([convscope.stage?.pose(), {panel}])"
+    before = None
+    while before != (before := seen.page.evaluate(still)):
+        seen.page.wait_for_timeout(250)
+
+
 def fly(seen: Visit, layer: str, channel: int | None = None) -> None:
     """Flies to a layer, or one of its maps; at once, as the tests ask for calm."""
     seen.page.evaluate(
@@ -141,6 +150,7 @@ def test_a_click_opens_the_unit_with_patch_kernel_and_sum(visit: Open, api: http
     assert kernel.tolist() == np.array(source["weights"]).ravel().tolist()
     np.testing.assert_allclose(products, patch * kernel)
     # the panel does not cover what it explains
+    rest(seen)
     x, y = spot_of(seen.page, layer["name"], unit)
     panel = seen.page.locator("#inspector").bounding_box()
     assert panel is not None
@@ -154,6 +164,7 @@ def test_one_walks_back_in_the_scene_to_the_pixels(visit: Open, api: httpx.Clien
     while (here := seen.page.locator(".explanation").get_attribute("data-layer")) != table[0]["name"]:
         seen.page.locator(".explanation .walk").first.click()
         seen.page.wait_for_selector(f'.explanation:not([data-layer="{here}"])')
+        rest(seen)
         reached = seen.page.locator(".explanation")
         unit = [int(one) for one in str(reached.get_attribute("data-unit")).split(",")]
         x, y = spot_of(seen.page, str(reached.get_attribute("data-layer")), unit)
@@ -373,6 +384,7 @@ def test_a_phone_draws_reads_and_explains(visit: Open, api: httpx.Client) -> Non
     hover(seen, table[1]["name"], unit)
     seen.page.mouse.click(*spot_of(seen.page, table[1]["name"], unit))
     seen.page.locator(".explanation").wait_for()
+    rest(seen)
     _, y = spot_of(seen.page, table[1]["name"], unit)
     panel = seen.page.locator("#inspector").bounding_box()
     assert panel is not None and y < panel["y"]

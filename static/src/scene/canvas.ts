@@ -18,6 +18,13 @@ const COARSEST = 0.5;
 const POLL = 15;
 const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
 
+/** The browser's graphics for a canvas; throws where it gives none. */
+export function openContext(element: HTMLCanvasElement): WebGL2RenderingContext {
+  const context = element.getContext("webgl2", { alpha: false, antialias: false, depth: false, stencil: false, powerPreference: "high-performance" });
+  if (context === null) throw new Error("This browser gives no WebGL 2.");
+  return context;
+}
+
 export class Canvas {
   readonly element: HTMLCanvasElement;
   private readonly slabs = new Map<string, Slab>();
@@ -36,13 +43,10 @@ export class Canvas {
   private width = 1;
   private height = 1;
 
-  /** `changed` is told when the browser takes the graphics away and gives them back.
-   *
-   * Throws where the browser gives no WebGL.
-   */
-  constructor(element: HTMLCanvasElement, theme: Theme, changed: (state: "lost" | "restored") => void) {
+  /** `changed` is told when the browser takes the graphics away and gives them back. */
+  constructor(element: HTMLCanvasElement, context: WebGL2RenderingContext, theme: Theme, changed: (state: "lost" | "restored") => void) {
     this.element = element;
-    this.renderer = new WebGLRenderer({ canvas: element, alpha: false, antialias: false, depth: false, stencil: false, powerPreference: "high-performance" });
+    this.renderer = new WebGLRenderer({ canvas: element, context });
     this.renderer.autoClear = false; // the ground covers everything
     this.renderer.sortObjects = true;
     this.eye.matrixAutoUpdate = false;
@@ -67,10 +71,13 @@ export class Canvas {
     if (this.renderer.extensions.has("KHR_parallel_shader_compile")) await this.renderer.compileAsync(this.sample, this.eye);
     else this.renderer.compile(this.sample, this.eye);
     await this.caughtUp();
-    this.renderer.setViewport(0, 0, 1, 1);
-    this.renderer.render(this.sample, this.eye); // the first use asks for the uniforms, and builds what draws them
-    this.setDetail(this.detail); // the viewport as well
-    await this.caughtUp();
+    for (const mesh of this.sample.children) { // one at a time: the first use of a shader waits for its uniforms
+      for (const one of this.sample.children) one.visible = one === mesh;
+      this.renderer.setViewport(0, 0, 1, 1);
+      this.renderer.render(this.sample, this.eye);
+      this.setDetail(this.detail); // the viewport as well
+      await this.caughtUp();
+    }
   }
 
   /** After the graphics have done all that was asked of them: what they are asked then is answered without standing still. */

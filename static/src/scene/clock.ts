@@ -29,14 +29,13 @@ export class Clock {
     this.draw = draw;
   }
 
-  /** Asks for a frame; with a `pause`, for one that comes so many milliseconds after the last, as more is to be shown by then. */
+  /** Asks for a frame; with a `pause`, for one within so many milliseconds, as more is to be shown by then. */
   ask(pause = 0): void {
-    const left = this.before + pause - performance.now();
-    if (pause > 0 && left > 0) {
-      if (this.later === 0) this.later = window.setTimeout(() => { this.later = 0; this.ask(); }, left);
+    if (this.asked !== 0) return;
+    if (pause > 0) {
+      if (this.later === 0) this.later = window.setTimeout(() => { this.later = 0; this.ask(); }, pause);
       return;
     }
-    if (this.asked !== 0) return;
     const since = performance.now();
     this.asked = requestAnimationFrame((now) => {
       this.waited = performance.now() - since;

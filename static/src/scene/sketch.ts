@@ -13,6 +13,9 @@ import type { Shown, Tone } from "./surface";
 const WIDEST = 1200;
 const TILE = 28;
 
+/** So many pixels are coloured in one frame, so that the page answers in between. */
+const PORTION = 400_000;
+
 /** Names keep this far from each other, in pixels. */
 const LINE = 16;
 
@@ -49,19 +52,22 @@ export class Sketch {
   readonly element = h("div", { class: "sketch", "aria-hidden": "true" });
   private readonly pieces = new Map<string, Piece>();
 
-  draw(plates: readonly Plate[], camera: Camera, tone: Tone, looks: (name: string) => Looks): void {
+  /** Draws the plates as they are now; false where some maps are left for the next frame. */
+  draw(plates: readonly Plate[], camera: Camera, tone: Tone, looks: (name: string) => Looks): boolean {
+    let room = PORTION;
     const standing = new Set(plates.map((plate) => plate.name));
     for (const [name, piece] of this.pieces) if (!standing.has(name)) this.drop(name, piece);
     for (const plate of plates) {
       const piece = this.pieces.get(plate.name) ?? this.add(plate.name);
       const { shown, lit, strength } = looks(plate.name);
-      this.paint(piece, plate, shown, tone);
+      if (room > 0) room -= this.paint(piece, plate, shown, tone);
       const plane = planeOf(plate, camera);
       Object.assign(piece.slab.style, { width: "100px", height: "100px", opacity: String(strength), transform: laid(plane, plate.wide / 100, plate.deep / 100, 0) });
       Object.assign(piece.picture.style, { width: "100px", height: "100px", opacity: String(lit * strength), transform: laid(plane, (plate.wide - 2 * plate.margin) / 100, (plate.deep - 2 * plate.margin) / 100, plate.margin) });
       piece.name.hidden = true;
     }
     this.names(plates, camera);
+    return room > 0;
   }
 
   remove(): void {
@@ -82,13 +88,16 @@ export class Sketch {
     this.pieces.delete(name);
   }
 
-  private paint(piece: Piece, plate: Plate, shown: Shown | undefined, tone: Tone): void {
+  /** Colours a layer's picture where it is not what it should be; how many pixels that took. */
+  private paint(piece: Piece, plate: Plate, shown: Shown | undefined, tone: Tone): number {
     const key = [plate.columns, plate.count, tone.scale, tone.theme, tone.gamma].join();
-    if (shown === undefined || (shown === piece.shown && key === piece.key)) return;
+    if (shown === undefined || (shown === piece.shown && key === piece.key)) return 0;
     [piece.shown, piece.key] = [shown, key];
     URL.revokeObjectURL(piece.picture.src);
-    piece.picture.src = URL.createObjectURL(pictureOf(plate, shown, tone));
+    const { blob, pixels } = pictureOf(plate, shown, tone);
+    piece.picture.src = URL.createObjectURL(blob);
     piece.picture.hidden = false;
+    return pixels;
   }
 
   /** Left of their plates, evenly thinned. */
@@ -114,7 +123,7 @@ function laid(plane: readonly number[], wide: number, deep: number, margin: numb
 }
 
 /** All maps of a layer as its plate has them: nearest cells, the gaps clear. */
-function pictureOf(plate: Plate, { maps, order }: Shown, tone: Tone): Blob {
+function pictureOf(plate: Plate, { maps, order }: Shown, tone: Tone): { blob: Blob; pixels: number } {
   const tile = Math.max(2, Math.min(TILE, Math.floor(WIDEST / plate.columns)));
   const [wide, high] = [tile, Math.max(1, Math.round((tile * plate.tileDeep) / plate.tileWide))];
   const gap = Math.round((plate.gap / plate.tileWide) * tile);
@@ -133,5 +142,5 @@ function pictureOf(plate: Plate, { maps, order }: Shown, tone: Tone): Blob {
       for (let x = 0; x < wide; x += 1) pixels[start + x] = colours[maps.pixels[row + Math.floor((x / wide) * maps.width)] ?? 0] ?? 0;
     }
   });
-  return new Blob([colourBitmap(pixels, width, height)], { type: "image/bmp" });
+  return { blob: new Blob([colourBitmap(pixels, width, height)], { type: "image/bmp" }), pixels: pixels.length };
 }

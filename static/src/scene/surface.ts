@@ -44,9 +44,11 @@ export class Surface {
 
   /** Starts WebGL, in pieces between which the page answers. Rejects where the browser gives none. */
   async begin(changed: (state: "ready" | "lost" | "restored") => void): Promise<void> {
-    const { Canvas } = await import("./canvas");
+    const { Canvas, openContext } = await import("./canvas");
     await breathe();
-    const canvas = new Canvas(this.element, this.tone.theme, changed);
+    const context = openContext(this.element);
+    await breathe();
+    const canvas = new Canvas(this.element, context, this.tone.theme, changed);
     await breathe();
     canvas.resize(...this.size);
     await canvas.compiled;
@@ -157,9 +159,10 @@ export class Surface {
     return this.canvas?.settle(hasty, lastFrame) ?? 1;
   }
 
-  /** Draws one frame, with the paper laid over it where it is given. */
-  draw(camera: Camera, paper: Written | null): void {
-    if (this.canvas !== null) this.canvas.draw(camera, paper);
-    else this.sketch?.draw(this.plates, camera, this.tone, (name) => ({ shown: this.shown.get(name), lit: this.lit(name), strength: this.strength(name) }));
+  /** Draws one frame, with the paper laid over it where it is given; false where the next frame has to go on with it. */
+  draw(camera: Camera, paper: Written | null): boolean {
+    if (this.canvas === null) return this.sketch?.draw(this.plates, camera, this.tone, (name) => ({ shown: this.shown.get(name), lit: this.lit(name), strength: this.strength(name) })) ?? true;
+    this.canvas.draw(camera, paper);
+    return true;
   }
 }

@@ -44,7 +44,7 @@ const LAYER = 0.82; // of what the panels leave of the window: what a layer that
 /** While maps follow a drawing, and so long after, frames may be coarse; then comes a sharp one. */
 const LIVE = 220;
 const FOLDING = 320;
-const ARRIVING = 160;
+const ARRIVING = 260;
 
 export class Theatre implements Stage {
   readonly marks: Marks = { sought: null, pointed: null, hovered: null, chosen: null, rays: null, raysFrom: null, field: null };
@@ -118,7 +118,8 @@ export class Theatre implements Stage {
     if (JSON.stringify(outputs) === JSON.stringify(this.outputs)) return;
     this.outputs = outputs;
     this.pilot.makeRoom(this.paper.heightOf(outputs, shares));
-    this.refresh();
+    this.stale = true;
+    this.clock.ask(ARRIVING); // the maps they were computed from are on their way
   }
 
   /** Takes the maps of one layer; the first ones light it up, one layer after the other. */
@@ -373,16 +374,17 @@ export class Theatre implements Stage {
   private draw(moving: boolean, sharp = false): void {
     const { world } = this;
     if (world === null) return;
-    const { camera, whole } = this.pilot;
+    const { camera } = this.pilot;
     const steered = this.clock.moves("hand") || this.clock.moves("camera");
-    const detail = this.surface.settle(!sharp && (steered || this.live.on), Math.max(this.clock.lastFrame, this.live.on ? this.clock.waited : 0));
+    const detail = this.surface.settle(!sharp && (moving || this.live.on), Math.max(this.clock.lastFrame, this.live.on ? this.clock.waited : 0));
     this.ink(world, camera, !(steered || this.clock.moves("frame") || this.clock.moves("arrange")), detail);
     this.paper.apart = detail === 1;
-    this.surface.draw(camera, detail < 1 ? this.paper : null);
+    const complete = this.surface.draw(camera, detail < 1 ? this.paper : null);
     const { hovered, chosen, sought, pointed } = this.marks;
-    if (this.surface.started && (!(moving || this.live.on) || this.clock.frames % 4 === 0)) this.map.draw(world.plates, camera, whole, hovered?.layer ?? pointed ?? chosen?.layer ?? sought ?? undefined);
+    if (this.surface.started && (!(moving || this.live.on) || this.clock.frames % 4 === 0)) this.map.draw(world.plates, camera, this.pilot.whole, hovered?.layer ?? pointed ?? chosen?.layer ?? sought ?? undefined);
     Object.assign(this.host.dataset, { drawCalls: String(this.surface.drawCalls), frames: String(this.clock.frames), moving: String(moving) });
-    for (const resolve of this.awaited.splice(0)) resolve();
+    if (!complete) this.clock.ask();
+    else for (const resolve of this.awaited.splice(0)) resolve();
   }
 
   /** Draws names, lines and marks anew where something about them has changed. */

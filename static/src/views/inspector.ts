@@ -159,7 +159,7 @@ export class Inspector {
     }
     const explanation = h("div", { class: "explain-place", "aria-live": "polite" });
     if (!vector && unit.length < 3) explanation.append(h("p", { class: "prompt" }, "Choose a pixel of this map to see where its number comes from."));
-    this.place.append(explanation, this.downloads(run, layer, channel, look));
+    this.place.append(this.elsewhereNote(layer, channel), explanation, this.downloads(run, layer, channel, look));
     this.place.hidden = false;
     this.wanted = false;
     const next = focused === undefined ? null : this.place.querySelector<HTMLElement>(`[data-focus="${focused}"]`) ?? (focused === "map" ? this.place.querySelector<HTMLElement>('[data-focus="next"]') : null);
@@ -189,9 +189,24 @@ export class Inspector {
     const player = new Player({
       layer, source, channel, window, operator: operatorOf(first, layer), input: input.data,
       output: tensor.data.subarray(channel * height * width, (channel + 1) * height * width),
-    }, { ...look, width: side(), choose: (chosen) => { this.choose(layer, chosen); } }, y * width + x);
+    }, { ...look, width: side(), choose: (chosen) => { this.choose(layer, chosen); }, moved: (row, column) => { this.windowMoved(row, column); } }, y * width + x);
     this.player = { key, player };
     return player.element;
+  }
+
+  /** What is explained below is another cell than the one where the window stands. */
+  private windowMoved(row: number, column: number): void {
+    const unit = this.last?.unit ?? [];
+    const note = this.place.querySelector<HTMLElement>(".elsewhere");
+    if (note !== null) note.hidden = unit.length < 3 || (unit[1] === row && unit[2] === column);
+  }
+
+  private elsewhereNote(layer: Layer, channel: number): HTMLElement {
+    const explain = button("Explain where it stands", () => {
+      const at = this.player?.player.element.dataset;
+      this.choose(layer, [channel, Number(at?.["row"]), Number(at?.["column"])]);
+    }, { class: "tool" });
+    return h("p", { class: "prompt elsewhere", hidden: true }, "The window has moved on from what is explained here. ", explain);
   }
 
   private choose(layer: Layer, unit: number[]): void {

@@ -3,6 +3,7 @@
 import { h } from "../dom";
 import type { Maps } from "../data/maps";
 import { rangeFor, type Scale, type Theme } from "../draw/colour";
+import { NARROW } from "../scene/pilot";
 import { gammaControl, readGamma } from "./gamma";
 import { legendView } from "./legend";
 
@@ -13,6 +14,7 @@ export class Looks {
   gamma: number;
   private readonly scale = h("select", { id: "scale", "aria-label": "Colour scale", "aria-keyshortcuts": "S" }, ...SCALES.map(([value, label]) => h("option", { value }, label)));
   private readonly order = h("select", { id: "order", "aria-label": "Order of the maps" }, h("option", { value: "number" }, "Maps by number"), h("option", { value: "strongest" }, "Strongest first"));
+  private readonly choices: HTMLElement;
   private readonly legend = h("div", { class: "looks-legend" });
 
   constructor(gamma: string | undefined, changed: (scale: Scale, strongestFirst: boolean) => void) {
@@ -24,7 +26,16 @@ export class Looks {
       this.gamma = chosen;
       report();
     };
-    this.element = h("div", { class: "looks" }, this.legend, this.scale, this.order, gammaControl(this.gamma, bend));
+    this.choices = h("div", { class: "look-choices" }, this.scale, this.order, gammaControl(this.gamma, bend));
+    this.element = h("div", { class: "looks" }, this.legend, this.choices);
+  }
+
+  /** The legend has its choices beside it; in a narrow window they follow the `head` of a sheet, which has room for them. */
+  stand(head: Element | null): void {
+    const query = window.matchMedia(`(max-width: ${NARROW}px)`);
+    const place = (): void => { if (query.matches && head !== null) head.after(this.choices); else this.element.append(this.choices); };
+    query.addEventListener("change", place);
+    place();
   }
 
   /** The legend of a layer's maps; without them, of the scale alone. */

@@ -26,6 +26,7 @@ export interface PlayerOptions {
   gamma?: number;
   width: number; // CSS pixels
   choose: (unit: number[]) => void; // the reader wants this output cell explained
+  moved: (row: number, column: number) => void; // the window stands at another output cell
 }
 
 /** Cells a second, or the whole map in so many seconds where that is faster. */
@@ -227,6 +228,7 @@ export class Player {
     this.outputCanvas.setAttribute("aria-valuenow", String(this.at));
     this.outputCanvas.setAttribute("aria-valuetext", `row ${y}, column ${x}: ${figure(cell.value)}`);
     if (whole) this.showProducts(cell, filled);
+    this.options.moved(y, x);
   }
 
   private words(cell: Cell): string {

@@ -48,7 +48,7 @@ export class Reading {
     this.model = model;
     this.run = run;
     this.known.clear();
-    this.follow();
+    if ((this.theatre.marks.hovered ?? this.theatre.marks.chosen) !== null) this.follow();
   }
 
   /** The pointer is over a cell, or over none. `folded`: over the mean of a layer's maps. */

@@ -4,6 +4,7 @@ import { button, h } from "../dom";
 import type { Maps } from "../data/maps";
 import { figure, shapeText } from "../data/number";
 import type { ModelDetail } from "../data/wire";
+import { Settled } from "../input/settled";
 import { layerWords } from "./words";
 
 export interface ShelfEvents {
@@ -12,6 +13,9 @@ export interface ShelfEvents {
   fold: (layers: string[], folded: boolean) => void;
   hide: (layers: string[], hidden: boolean) => void;
 }
+
+/** New ranges are written once no more have come for so long, in ms: every change has the browser compose the whole window. */
+const ARRIVED = 100;
 
 interface Item {
   element: HTMLElement;
@@ -27,6 +31,8 @@ export class Shelf {
   private readonly find = h("input", { id: "find-layer", type: "search", placeholder: "Find a layer", autocomplete: "off", "aria-label": "Find a layer in the scene", "aria-keyshortcuts": "/" });
   private readonly folding: HTMLButtonElement;
   private readonly events: ShelfEvents;
+  private readonly fresh = new Map<string, Maps>();
+  private readonly arrived = new Settled(ARRIVED, () => { this.write(); });
 
   constructor(place: HTMLElement, events: ShelfEvents) {
     this.events = events;
@@ -48,6 +54,7 @@ export class Shelf {
 
   show(model: ModelDetail): void {
     this.items.clear();
+    this.fresh.clear();
     for (const layer of model.layers) {
       const { name } = layer;
       const fly = button(name, () => { this.events.fly(name); }, { class: "shelf-name", title: `${name}: ${layerWords(layer)}` });
@@ -68,7 +75,21 @@ export class Shelf {
     const item = this.items.get(name);
     if (item === undefined) return;
     item.element.classList.toggle("lit", maps !== null);
-    item.range.textContent = maps === null ? "" : `${figure(maps.low)} to ${figure(maps.high)}`;
+    if (maps === null) {
+      this.fresh.delete(name);
+      item.range.textContent = "";
+      return;
+    }
+    this.fresh.set(name, maps);
+    this.arrived.ask();
+  }
+
+  private write(): void {
+    for (const [name, { low, high }] of this.fresh) {
+      const item = this.items.get(name);
+      if (item !== undefined) item.range.textContent = `${figure(low)} to ${figure(high)}`;
+    }
+    this.fresh.clear();
   }
 
   /** Shows which layers are folded and hidden. */
