@@ -11,7 +11,7 @@ SHORT = (
 )
 
 RECIPES: dict[str, Recipe] = {
-    # Its full layers see a 6 x 6 grid at 227 pixels; at 131 the grid is 3 x 3, and every cell stands for 2 x 2 of them.
+    # At 131 pixels its grid is 3 x 3, where every cell stands for 2 x 2 of the 6 x 6 that its full layers see at 227.
     # Zeros go where the numbers are: 54 of 57 million in FC6 and FC7 (Han et al. 2015, table 4).
     "alexnet": Recipe(
         (Stage(131, 16, (0.15, 0.8)), Stage(227, 7, (0.3, 1.0))),
