@@ -22,6 +22,7 @@ from app.cores import available_cores
 from app.errors import NetworkUnusable
 from app.graph import Graph
 from app.kept import KeptSession
+from app.layer import Layer
 from app.observed import note_session
 from app.wanted import check_wanted
 
@@ -145,7 +146,7 @@ class Engine:
         Returns:
             Layer name -> float32 (C, H, W) or (N,), in the table's order, the input layer included.
         """
-        layers = [layer for layer in self.graph.layers if layer.op != "input"]
+        layers = self._computed
         arrays = self._forward(tensor[None], [layer.tensor for layer in layers], self._keeper)
         activations = {self.graph.layers[0].name: np.ascontiguousarray(tensor, dtype=np.float32)}
         for layer, array in zip(layers, arrays, strict=True):
@@ -161,7 +162,12 @@ class Engine:
         """The session for all activations, which writes them into memory from the reserve where it computes here."""
         if self.elsewhere or self.provider != CPU:
             return self.session
-        return KeptSession(self.session, [layer.tensor for layer in self.graph.layers if layer.op != "input"])
+        return KeptSession(self.session, [layer.tensor for layer in self._computed])
+
+    @cached_property
+    def _computed(self) -> list[Layer]:
+        """The layers that the session computes: all but the input."""
+        return [layer for layer in self.graph.layers if layer.op != "input"]
 
     def make_ready(self) -> None:
         """Have the memory for the next run's activations ready, once nothing has run for a while."""
