@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.architectures.network import Network
+from models.winograd import quicken
 
 
 class NormalisedConv2d(nn.Module):
@@ -111,9 +112,10 @@ def grids_at_flattening(network: Network) -> dict[str, tuple[int, int]]:
 
 
 def learning_form(network: Network) -> Network:
-    """`network`, changed in place: its convolutions normalised where they are not yet, its response norms quick."""
+    """`network`, changed in place: its convolutions normalised where they are not yet, all of it quick to train."""
     if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
-        return network  # ResNet's own; what it was published with
+        quicken(network)
+        return network  # ResNet's own normalisation; what it was published with
     for path, grid in grids_at_flattening(network).items():
         if grid != (1, 1):
             network.set_submodule(path, PooledFlatten(grid))
@@ -126,6 +128,7 @@ def learning_form(network: Network) -> Network:
                 setattr(parent, name, nn.AdaptiveAvgPool2d(4))
             elif isinstance(child, nn.LocalResponseNorm):
                 setattr(parent, name, BandResponseNorm(child))
+    quicken(network)
     return network
 
 

@@ -19,6 +19,7 @@ interrupted goes on as if it had not been.
 """
 
 import copy
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,8 @@ from tqdm import tqdm
 from models.architectures.network import Network
 from models.imagenette import central_view, normalise, random_view
 from models.prune import Pruner, Pruning
+
+Samples = tuple[NDArray[np.uint8], NDArray[np.int64]]  # photos (N, H, W, 3) and their classes (N,)
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Recipe:
     mixup: float = 0.0  # alpha of the beta distribution; 0 mixes nothing
     pruning: Pruning = field(default_factory=Pruning)
     seed: int = 0
+    student: Callable[[int], Network] | None = None  # what learns, by the number of classes; None: the network itself
+    before: tuple["Recipe", ...] = ()  # by which smaller students learn first, each growing into the next
 
     @property
     def epochs(self) -> int:
@@ -104,8 +109,8 @@ def optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
 def train(
     network: Network,
     recipe: Recipe,
-    photos: tuple[NDArray[np.uint8], NDArray[np.int64]],
-    validation: tuple[NDArray[np.uint8], NDArray[np.int64]],
+    photos: Samples,
+    validation: Samples,
     checkpoint: Path,
 ) -> tuple[Network, Progress]:
     """Train, resuming from `checkpoint` if it is there; returns the averaged network and its progress.
@@ -117,6 +122,8 @@ def train(
         validation: likewise; only watched, nothing is chosen by it.
         checkpoint: file written after every epoch, atomically.
     """
+    if not recipe.epochs:
+        return network.eval(), Progress([], [])
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this overload
@@ -164,7 +171,7 @@ def train(
     return averaged, progress
 
 
-def top1(network: Network, photos: tuple[NDArray[np.uint8], NDArray[np.int64]]) -> float:
+def top1(network: Network, photos: Samples) -> float:
     """Fraction of photos (N, H, W, 3) whose most probable class is right; enlarged by 256/224, centre crop.
 
     As the service crops, with torch's resizing: the figure that counts is `python -m models.accuracy`'s.
@@ -245,7 +252,7 @@ def _follow(averaged: nn.Module, network: nn.Module, keep: float) -> None:
 
 
 def _views(
-    photos: tuple[NDArray[np.uint8], NDArray[np.int64]],
+    photos: Samples,
     chosen: NDArray[np.int64],
     stage: Stage,
     rng: np.random.Generator,

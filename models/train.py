@@ -14,12 +14,9 @@ from pathlib import Path
 
 import onnx
 import torch
-from torch import nn
 
 from app.manifest import DigitPreprocessing
 from models.architectures import build
-from models.architectures.network import Network, initialise
-from models.architectures.resnet import Block
 from models.bundle import BUNDLED, ship, ship_packed
 from models.curves import draw_curves, draw_progress
 from models.describe import DESCRIPTIONS
@@ -28,6 +25,7 @@ from models.digit_recipe import train as train_digits
 from models.export import export
 from models.imagenette import DEFAULT_FOLDER as IMAGENETTE
 from models.imagenette import normalise, read
+from models.lessons import lessons, start
 from models.mnist import DEFAULT_FOLDER as MNIST
 from models.mnist import read_mnist, to_inputs
 from models.normalised import learning_form, published_form
@@ -59,13 +57,18 @@ def train_photo_network(name: str, data: Path | None, checkpoint: Path, fresh: b
     training, validation = read(folder, "train"), read(folder, "val")
     photos = (training.decode(), training.labels)
     watched = (validation.decode()[::WATCHED], validation.labels[::WATCHED])
-    torch.manual_seed(recipe.seed)
     numbers = None if fresh else shipped_numbers(BUNDLED / name, checkpoint.parent)
-    network = start(name, numbers is not None)
+    torch.manual_seed(recipe.seed)
+    network = start(build(name, len(DESCRIPTIONS[name].labels)))
+    losses: list[float] = []
+    top1s: list[float | None] = []
     if numbers is not None:
         load_numbers(network, numbers)
+    elif recipe.before:
+        network, progress = lessons(recipe, network, photos, watched, checkpoint)
+        losses, top1s = progress.losses, progress.top1
     network = learning_form(network)
-    if numbers is not None:
+    if numbers is not None or recipe.before:
         as_learned(network)
         settle_normalisation(network, normalise(photos[0][::37]))  # some of every class
     learned, progress = train_photos(network, recipe, photos, watched, checkpoint)
@@ -74,25 +77,15 @@ def train_photo_network(name: str, data: Path | None, checkpoint: Path, fresh: b
         f"top-1 of the watched photos, with statistics taken at the network's own size: {top1(learned, watched):.4f}"
     )
     title = DESCRIPTIONS[name].title
-    draw_progress(progress.losses, progress.top1, f"{title} on Imagenette", ROOT / "docs" / f"training-{name}.png")
+    draw_progress(
+        [*losses, *progress.losses],
+        [*top1s, *progress.top1],
+        f"{title} on Imagenette",
+        ROOT / "docs" / f"training-{name}.png",
+    )
     published = published_form(learned.cpu(), build(name, len(DESCRIPTIONS[name].labels)))
     onnx.save(export(published, name).model, checkpoint.with_suffix(".onnx"))
     ship_packed(name, published)
-
-
-def start(name: str, warm: bool) -> Network:
-    """The network before it learns, with He-normal kernels where no shipped numbers replace them.
-
-    Residual blocks begin as the identity: their last normalisation scales by zero (Goyal et al. 2017, "Accurate,
-    large minibatch SGD", section 5.1), which few epochs profit from.
-    """
-    network = build(name, len(DESCRIPTIONS[name].labels))
-    if not warm:
-        initialise(network)
-        for block in network.modules():
-            if isinstance(block, Block) and block.add is not None:
-                nn.init.zeros_((block.bn3 if block.convolutions == 3 else block.bn2).weight)
-    return network
 
 
 def main() -> None:

@@ -25,7 +25,8 @@ class VGG(Network):
 
     input_shape = (3, 224, 224)
 
-    def __init__(self, configuration: str = "D", classes: int = 1000) -> None:
+    def __init__(self, configuration: str = "D", classes: int = 1000, share: float = 1.0) -> None:
+        """`share`: of the published number of channels and hidden units; less than 1 only to begin learning with."""
         super().__init__()
         if configuration not in CONFIGURATIONS:
             raise ValueError(f"VGG has no configuration '{configuration}'; there are {', '.join(CONFIGURATIONS)}.")
@@ -40,7 +41,7 @@ class VGG(Network):
                     self._append(f"norm{stage}_{convolution}", nn.LocalResponseNorm(5, 1e-4, 0.75, 2.0))
                     continue
                 convolution += 1
-                width = int(str(entry).split()[0])
+                width = int(int(str(entry).split()[0]) * share)
                 kernel = 1 if str(entry).endswith("1x1") else 3
                 layer = nn.Conv2d(channels, width, kernel, padding=kernel // 2)  # height and width stay
                 self._append(f"conv{stage}_{convolution}", layer)
@@ -48,14 +49,15 @@ class VGG(Network):
                 channels = width
             self._append(f"pool{stage}", nn.MaxPool2d(2, stride=2))  # 224 -> 112 -> 56 -> 28 -> 14 -> 7
         self.flatten = nn.Flatten()
+        hidden = int(4096 * share)
         self.classifier = nn.Sequential(
-            nn.Linear(512 * 7 * 7, 4096),
+            nn.Linear(channels * 7 * 7, hidden),
             nn.ReLU(),
             nn.Dropout(0.5),
-            nn.Linear(4096, 4096),
+            nn.Linear(hidden, hidden),
             nn.ReLU(),
             nn.Dropout(0.5),
-            nn.Linear(4096, classes),
+            nn.Linear(hidden, classes),
         )
         self.prob = nn.Softmax(dim=1)
 

@@ -1,0 +1,42 @@
+"""A network that grows computes what it did."""
+
+import pytest
+import torch
+from torch import nn
+
+from models.architectures.network import initialise
+from models.architectures.vgg import VGG
+from models.grow import grow
+
+
+def small(configuration: str, share: float) -> VGG:
+    torch.manual_seed(0)
+    network = VGG(configuration, 10, share)
+    initialise(network)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
+            nn.init.normal_(module.bias, std=0.1)
+    return network.eval()
+
+
+@pytest.mark.parametrize(("before", "after", "share"), [("A", "D", 1 / 16), ("A", "A", 1 / 8), ("A", "E", 1 / 8)])
+def test_deeper_and_wider_networks_answer_as_before(before: str, after: str, share: float) -> None:
+    network = small(before, share / 2)
+    x = torch.randn(2, 3, 224, 224)
+    for larger in (VGG(after, 10, share / 2), VGG(after, 10, share)):
+        with torch.no_grad():
+            torch.testing.assert_close(grow(network, larger).logits(x), network.logits(x), rtol=1e-3, atol=1e-3)
+
+
+def test_copies_of_a_channel_pass_on_different_weights() -> None:
+    grown = grow(small("A", 1 / 16), VGG("A", 10, 1 / 8))
+    kernels = grown.get_submodule("features.3").weight  # conv2_1
+    assert isinstance(kernels, torch.Tensor)
+    zeros = (kernels.abs().sum(dim=(2, 3)) == 0).float().mean()
+    assert zeros == 0.5  # each weight went to one of two copies
+    assert len({tuple(row.tolist()) for row in kernels.flatten(1)}) == len(kernels)
+
+
+def test_a_narrower_network_is_refused() -> None:
+    with pytest.raises(ValueError, match="no multiple"):
+        grow(small("A", 1 / 8), VGG("A", 10, 1 / 16))
