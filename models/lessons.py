@@ -32,11 +32,11 @@ def lessons(
         student = start(lesson.student(classes))
         assert isinstance(student, VGG)
         if small is not None:
-            student = learning_form(grow(small, student))
+            student = learning_form(grow(small, student), lesson.normalise_full)
             as_learned(student)
             settle_normalisation(student, normalise(photos[0][::37]))
         else:
-            student = learning_form(student)
+            student = learning_form(student, lesson.normalise_full)
         learned, progress = train(
             student, lesson, photos, watched, checkpoint.with_stem(f"{checkpoint.stem}-{number}")
         )

@@ -1,7 +1,7 @@
-"""The form in which a network learns: batch normalisation after every convolution, folded away before shipping.
+"""The form in which a network learns: batch normalisation after its layers, folded away before shipping.
 
 Networks that were published before batch normalisation (Ioffe and Szegedy 2015) hardly learn from few photos without
-it. In evaluation it is an affine map of each channel, so it folds into the convolution before it, and what is shipped
+it. In evaluation it is an affine map of each channel, so it folds into the layer before it, and what is shipped
 is the paper's graph, with the paper's number of parameters.
 """
 
@@ -42,10 +42,41 @@ class NormalisedConv2d(nn.Module):
     @torch.no_grad()
     def folded(self) -> tuple[Tensor, Tensor]:
         """Kernel (out, in, kh, kw) and bias (out,) of the convolution that does the same in evaluation."""
-        assert self.norm.running_mean is not None and self.norm.running_var is not None
-        factor = self.norm.weight / torch.sqrt(self.norm.running_var + self.norm.eps)
-        kernel = self.conv.weight * factor[:, None, None, None]
-        return kernel, self.norm.bias - self.norm.running_mean * factor
+        factor, bias = _affine(self.norm)
+        return self.conv.weight * factor[:, None, None, None], bias
+
+
+class NormalisedLinear(nn.Module):
+    """A full layer without bias and its batch normalisation: (N, in) to (N, out).
+
+    VGG's two hidden layers of 4,096 do not begin to learn without: the loss stays at chance.
+    """
+
+    def __init__(self, plain: nn.Linear) -> None:
+        super().__init__()
+        self.full = nn.Linear(plain.in_features, plain.out_features, bias=False)
+        self.norm = nn.BatchNorm1d(plain.out_features)
+        with torch.no_grad():
+            self.full.weight.copy_(plain.weight)
+            self.norm.bias.copy_(plain.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised by the batch in training, by the running statistics afterwards."""
+        x = self.norm(self.full(x))
+        return x
+
+    @torch.no_grad()
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Weight (out, in) and bias (out,) of the full layer that does the same in evaluation."""
+        factor, bias = _affine(self.norm)
+        return self.full.weight * factor[:, None], bias
+
+
+def _affine(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Factor and addend (C,) that a normalisation comes to in evaluation."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    return factor, norm.bias - norm.running_mean * factor
 
 
 class BandResponseNorm(nn.Module):
@@ -111,8 +142,11 @@ def grids_at_flattening(network: Network) -> dict[str, tuple[int, int]]:
     return seen
 
 
-def learning_form(network: Network) -> Network:
-    """`network`, changed in place: its convolutions normalised where they are not yet, all of it quick to train."""
+def learning_form(network: Network, full: bool = False) -> Network:
+    """`network`, changed in place: its convolutions normalised where they are not yet, all of it quick to train.
+
+    `full`: the hidden full layers, too.
+    """
     if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
         quicken(network)
         return network  # ResNet's own normalisation; what it was published with
@@ -121,7 +155,14 @@ def learning_form(network: Network) -> Network:
             network.set_submodule(path, PooledFlatten(grid))
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, nn.Conv2d) and not isinstance(parent, NormalisedConv2d):
+            if (
+                isinstance(child, nn.Linear)
+                and full
+                and isinstance(parent, nn.Sequential)
+                and child is not parent[-1]
+            ):
+                setattr(parent, name, NormalisedLinear(child))
+            elif isinstance(child, nn.Conv2d) and not isinstance(parent, NormalisedConv2d):
                 setattr(parent, name, NormalisedConv2d(child))
             elif isinstance(child, nn.AvgPool2d):
                 # GoogLeNet's auxiliary classifiers pool 14 x 14 to 4 x 4; smaller pictures have no 14 x 14
@@ -141,7 +182,7 @@ def published_form(learned: Network, plain: Network) -> Network:
     """
     state = dict(learned.state_dict())
     for path, module in learned.named_modules():
-        if isinstance(module, NormalisedConv2d):
+        if isinstance(module, NormalisedConv2d | NormalisedLinear):
             for key in [key for key in state if key.startswith(f"{path}.")]:
                 del state[key]
             state[f"{path}.weight"], state[f"{path}.bias"] = module.folded()

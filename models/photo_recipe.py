@@ -60,6 +60,9 @@ class Recipe:
     average: float = 0.998  # of the weights, a step
     mixup: float = 0.0  # alpha of the beta distribution; 0 mixes nothing
     pruning: Pruning = field(default_factory=Pruning)
+    dropout: float | None = None  # instead of the paper's, where there are few epochs
+    normalise_full: bool = False  # batch normalisation after hidden full layers, too
+    full_rate: float = 1.0  # the full layers' share of the learning rate
     seed: int = 0
     student: Callable[[int], Network] | None = None  # what learns, by the number of classes; None: the network itself
     before: tuple["Recipe", ...] = ()  # by which smaller students learn first, each growing into the next
@@ -95,11 +98,18 @@ def rate(recipe: Recipe, done: float) -> float:
 
 
 def optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    """SGD with decay on kernels only: batch normalisation and biases are left free."""
-    kernels = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    vectors = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    """SGD with decay on kernels only: batch normalisation and biases are left free; full layers at their own rate."""
+    full = {id(p) for module in network.modules() if isinstance(module, nn.Linear) for p in module.parameters()}
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for parameter in network.parameters():
+        share = recipe.full_rate if id(parameter) in full else 1.0
+        decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((share, decay), []).append(parameter)
     return torch.optim.SGD(
-        [{"params": kernels, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
+        [
+            {"params": parameters, "weight_decay": decay, "share": share}
+            for (share, decay), parameters in groups.items()
+        ],
         lr=recipe.peak_rate,
         momentum=recipe.momentum,
         nesterov=True,
@@ -125,6 +135,9 @@ def train(
     if not recipe.epochs:
         return network.eval(), Progress([], [])
     torch.manual_seed(recipe.seed)
+    for module in network.modules():
+        if isinstance(module, nn.Dropout) and recipe.dropout is not None:
+            module.p = recipe.dropout
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this overload
     averaged = copy.deepcopy(network)
@@ -151,7 +164,8 @@ def train(
                 if step + 1 < steps:  # the next batch is cut out while this one is learned
                     upcoming = pool.submit(_views, photos, order[step + 1], stage, rng)
                 for group in descent.param_groups:
-                    group["lr"] = rate(recipe, (epoch * steps + step) / (recipe.epochs * steps))
+                    done = (epoch * steps + step) / (recipe.epochs * steps)
+                    group["lr"] = group["share"] * rate(recipe, done)
                 share = float(rng.beta(recipe.mixup, recipe.mixup)) if recipe.mixup else 1.0
                 total += _step(network, descent, inputs.to(device), classes.to(device), recipe, share)
                 pruner.apply(network)
@@ -195,7 +209,7 @@ def renormalise(network: Network, photos: NDArray[np.uint8]) -> None:
     Batches are drawn at random: in photos that come class by class, a batch varies less than all of them do.
     """
     order = np.random.default_rng(0).permutation(len(photos))
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
     device = next(network.parameters()).device
     network.eval()  # dropout stays off
     for norm in norms:

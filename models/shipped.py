@@ -11,7 +11,7 @@ from app.manifest import read_manifest
 from app.network import Network as Served
 from models.architectures.network import Network
 from models.layers import Subsampling
-from models.normalised import NormalisedConv2d
+from models.normalised import NormalisedConv2d, NormalisedLinear
 
 
 def shipped_numbers(folder: Path, cache: Path) -> dict[str, NDArray[np.float32]] | None:
@@ -70,18 +70,19 @@ def settle_normalisation(network: Network, inputs: Tensor) -> None:
     """
 
     def settle(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        assert isinstance(module, nn.BatchNorm2d)
+        assert isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
         assert module.running_mean is not None and module.running_var is not None
         maps = arguments[0].float()
         factor = module.weight / torch.sqrt(module.running_var + module.eps)
         shift = module.bias - module.running_mean * factor
-        mean, variance = maps.mean(dim=(0, 2, 3)), maps.var(dim=(0, 2, 3), unbiased=False)
+        others = [dim for dim in range(maps.ndim) if dim != 1]
+        mean, variance = maps.mean(dim=others), maps.var(dim=others, unbiased=False)
         module.running_mean.copy_(mean)
         module.running_var.copy_(variance)
         module.weight.copy_(factor * torch.sqrt(variance + module.eps))
         module.bias.copy_(shift + mean * factor)
 
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
     handles = [norm.register_forward_pre_hook(settle) for norm in norms]
     network.eval().training_logits(inputs)
     for handle in handles:
@@ -91,5 +92,5 @@ def settle_normalisation(network: Network, inputs: Tensor) -> None:
 def as_learned(network: Network) -> None:
     """Make the statistics of fresh normalisations those of an affine map that does nothing but add its bias."""
     for module in network.modules():
-        if isinstance(module, NormalisedConv2d):
+        if isinstance(module, NormalisedConv2d | NormalisedLinear):
             nn.init.constant_(module.norm.weight, (1 + module.norm.eps) ** 0.5)

@@ -67,7 +67,7 @@ def train_photo_network(name: str, data: Path | None, checkpoint: Path, fresh: b
     elif recipe.before:
         network, progress = lessons(recipe, network, photos, watched, checkpoint)
         losses, top1s = progress.losses, progress.top1
-    network = learning_form(network)
+    network = learning_form(network, recipe.normalise_full)
     if numbers is not None or recipe.before:
         as_learned(network)
         settle_normalisation(network, normalise(photos[0][::37]))  # some of every class

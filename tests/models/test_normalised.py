@@ -15,10 +15,10 @@ def test_the_quick_response_norm_is_torchs(channels: int) -> None:
     torch.testing.assert_close(BandResponseNorm(plain)(x), plain(x))
 
 
-@pytest.mark.parametrize("name", ["alexnet", "googlenet", "resnet18"])
+@pytest.mark.parametrize("name", ["alexnet", "vgg11", "googlenet", "resnet18"])
 def test_what_was_learned_is_in_the_published_form(name: str) -> None:
     torch.manual_seed(3)
-    network = learning_form(build(name, 10))
+    network = learning_form(build(name, 10), full=True)
     assert name == "resnet18" or any(isinstance(module, NormalisedConv2d) for module in network.modules())
     network.train()
     for size in (network.input_shape[1], 128):  # statistics move; smaller pictures pass through full layers too
