@@ -45,6 +45,7 @@ class Stage:
     size: int
     epochs: int
     areas: tuple[float, float] = (0.35, 1.0)
+    share: float = 1.0  # of the photos, in each epoch
 
 
 @dataclass(frozen=True)
@@ -149,23 +150,22 @@ def train(
         averaged.load_state_dict(state["averaged"])
         descent.load_state_dict(state["descent"])
         progress, first = Progress(state["losses"], state["top1"]), len(state["losses"])
-    steps = len(photos[1]) // recipe.batch
+    steps = [int(recipe.stage(epoch).share * len(photos[1])) // recipe.batch for epoch in range(recipe.epochs)]
     pruner = Pruner(network, recipe.pruning)
     pruner.choose(first / recipe.epochs)
-    with ThreadPoolExecutor(1) as pool, tqdm(total=recipe.epochs * steps, initial=first * steps, unit="batch") as bar:
+    with ThreadPoolExecutor(1) as pool, tqdm(total=sum(steps), initial=sum(steps[:first]), unit="batch") as bar:
         for epoch in range(first, recipe.epochs):
             rng = np.random.default_rng((recipe.seed, epoch))
-            order = rng.permutation(len(photos[1]))[: steps * recipe.batch].reshape(steps, recipe.batch)
+            order = rng.permutation(len(photos[1]))[: steps[epoch] * recipe.batch].reshape(-1, recipe.batch)
             stage, total = recipe.stage(epoch), 0.0
             network.train()
             upcoming = pool.submit(_views, photos, order[0], stage, rng)
-            for step in range(steps):
+            for step in range(steps[epoch]):
                 inputs, classes = upcoming.result()
-                if step + 1 < steps:  # the next batch is cut out while this one is learned
+                if step + 1 < steps[epoch]:  # the next batch is cut out while this one is learned
                     upcoming = pool.submit(_views, photos, order[step + 1], stage, rng)
                 for group in descent.param_groups:
-                    done = (epoch * steps + step) / (recipe.epochs * steps)
-                    group["lr"] = group["share"] * rate(recipe, done)
+                    group["lr"] = group["share"] * rate(recipe, (epoch + step / steps[epoch]) / recipe.epochs)
                 share = float(rng.beta(recipe.mixup, recipe.mixup)) if recipe.mixup else 1.0
                 total += _step(network, descent, inputs.to(device), classes.to(device), recipe, share)
                 pruner.apply(network)
@@ -176,7 +176,7 @@ def train(
             pruner.apply(network)
             pruner.apply(averaged)
             measure = epoch % 3 == 2 or epoch + 1 == recipe.epochs
-            progress.losses.append(total / steps)
+            progress.losses.append(total / steps[epoch])
             progress.top1.append(top1(averaged, validation) if measure else None)
             tqdm.write(
                 f"epoch {epoch + 1}: {stage.size} px, loss {progress.losses[-1]:.3f}, top-1 {progress.top1[-1]}"

@@ -34,14 +34,14 @@ RECIPES: dict[str, Recipe] = {
         normalise_full=True,
         before=(
             Recipe(
-                (Stage(96, 10, (0.15, 0.8)),),
+                (Stage(96, 7, (0.15, 0.8)),),
                 student=partial(_half, "A"),
                 dropout=0.3,
                 normalise_full=True,
                 full_rate=0.1,
             ),
             Recipe(
-                (Stage(96, 1, (0.15, 0.8)), Stage(128, 2, (0.2, 0.9)), Stage(224, 1, (0.35, 1.0))),
+                (Stage(96, 1, (0.15, 0.8)), Stage(128, 2, (0.2, 0.9)), Stage(224, 1, (0.35, 1.0), share=0.5)),
                 peak_rate=0.03,
                 student=partial(_half, "D"),
                 dropout=0.3,
