@@ -27,22 +27,21 @@ def lessons(
     every, small = Progress([], []), None
     for number, lesson in enumerate(recipe.before, start=1):
         assert lesson.student is not None
-        classes = len(CLASSES)
         torch.manual_seed(lesson.seed)
-        student = start(lesson.student(classes))
+        student = start(lesson.student(len(CLASSES)))
         assert isinstance(student, VGG)
-        if small is not None:
+        if small is None:
+            student = learning_form(student, lesson.normalise_full)
+        else:
             student = learning_form(grow(small, student), lesson.normalise_full)
             as_learned(student)
-            settle_normalisation(student, normalise(photos[0][::37]))
-        else:
-            student = learning_form(student, lesson.normalise_full)
+            settle_normalisation(student, normalise(photos[0][::37]))  # some of every class
         learned, progress = train(
             student, lesson, photos, watched, checkpoint.with_stem(f"{checkpoint.stem}-{number}")
         )
         every.losses += progress.losses
         every.top1 += progress.top1
-        plain = published_form(learned.cpu(), lesson.student(classes))
+        plain = published_form(learned.cpu(), lesson.student(len(CLASSES)))
         assert isinstance(plain, VGG)
         small = plain
     assert small is not None
