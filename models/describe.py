@@ -42,9 +42,12 @@ UNTRAINED = "Seeded random numbers, not trained: what this network says is no pr
 
 
 def photo_network(
-    title: str, family: str, year: int, size: int, summary: str, paper: Paper, seed: int
+    title: str, family: str, year: int, size: int, summary: str, paper: Paper, seed: int, remark: str = ""
 ) -> Description:
-    """A network for photos: shorter side to 256, centre crop of `size`, ImageNet's mean and deviation."""
+    """A network for photos: shorter side to 256, centre crop of `size`, ImageNet's mean and deviation.
+
+    `remark`: what its readers have to know of how the shipped weights were trained.
+    """
     return Description(
         title=title,
         family=family,
@@ -58,7 +61,7 @@ def photo_network(
         labels=IMAGENETTE,
         data=UNTRAINED,
         trained_data="Imagenette: 9,469 photos of ten of ImageNet's classes (J. Howard, fast.ai), trained by this "
-        "project's own recipe.",
+        f"project's own recipe.{remark}",
         published_classes=1000,
         seed=seed,
     )
@@ -117,6 +120,8 @@ DESCRIPTIONS: dict[str, Description] = {
             url="https://arxiv.org/abs/1409.1556",
         ),
         20141,
+        " It learned with half of its channels and then grew, keeping what it computes: so its maps come in pairs, and "
+        "half of its kernels are zero.",
     ),
     "googlenet": photo_network(
         "GoogLeNet",
