@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import overload
 
 import numpy as np
@@ -121,7 +121,7 @@ def _pieces(array: Array) -> list[bytes]:
     return text[3:-3].split(b"]],[[")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _numerals_below(limit: int) -> list[bytes]:
     return [b"%d" % number for number in range(limit)]
 
