@@ -1,19 +1,19 @@
 """A fast PNG writer for 8-bit grey and RGB.
 
 Pillow's writer spends almost all of its time in zlib. This one chooses filters with whole-array numpy and deflates
-with ISA-L, which trades a little size for most of that time. The same pixels give the same bytes (on one kind of
-processor: ISA-L searches with the widest vectors there are).
+with libdeflate, at a tenth of zlib's time for the same size. The same pixels give the same bytes, whenever and on
+whatever processor.
 """
 
 import struct
 
+import deflate
 import numpy as np
 import numpy.typing as npt
-from isal import isal_zlib
 
 Pixels = npt.NDArray[np.uint8]
 
-LEVEL = 1  # of 0..3: on maps and photos, 2 and 3 were slower and no smaller
+LEVEL = 1  # of 0..12: on maps, 2 took a third longer for 2 % less, 4 two thirds for 3 %
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB = 0, 2  # colour types (PNG, third edition, section 11.2.1)
 NONE, SUB, UP = 0, 1, 2  # filter types (section 9.2)
@@ -24,7 +24,7 @@ def encode(pixels: Pixels, level: int = LEVEL) -> bytes:
 
     Args:
         pixels: the picture, at least 1 x 1.
-        level: ISA-L's compression level, 0 (fastest) to 3 (smallest).
+        level: libdeflate's compression level, 0 (nothing) to 12 (smallest).
 
     Raises:
         ValueError: another shape or type.
@@ -39,20 +39,10 @@ def encode(pixels: Pixels, level: int = LEVEL) -> bytes:
         (
             SIGNATURE,
             chunk(b"IHDR", header),
-            chunk(b"IDAT", deflate(lines, level)),
+            chunk(b"IDAT", deflate.zlib_compress(lines, level)),
             chunk(b"IEND", b""),
         )
     )
-
-
-def deflate(lines: Pixels, level: int) -> bytes:
-    """The bytes as one zlib stream, the same whenever and in whichever thread.
-
-    By way of a stream object, which sets up all of its state: `isal_zlib.compress` (1.9.1) leaves some at levels 1
-    and 2, so that what its thread had in memory before shows in the choice of matches.
-    """
-    stream = isal_zlib.compressobj(level)
-    return stream.compress(lines) + stream.flush()
 
 
 def filter_lines(rows: Pixels, depth: int) -> Pixels:
@@ -80,7 +70,7 @@ def filter_lines(rows: Pixels, depth: int) -> Pixels:
     return lines
 
 
-def chunk(kind: bytes, body: bytes) -> bytes:
+def chunk(kind: bytes, body: bytes | bytearray) -> bytes:
     """One PNG chunk: length, type, body, CRC of type and body (section 5.3)."""
-    checksum = isal_zlib.crc32(body, isal_zlib.crc32(kind))
+    checksum = deflate.crc32(body, deflate.crc32(kind))
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", checksum)

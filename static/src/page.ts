@@ -6,7 +6,7 @@ import { Loader } from "./data/loader";
 import { tileFor } from "./data/maps";
 import { Tensors } from "./data/tensors";
 import type { Model, ModelDetail, Run, WeightsInfo } from "./data/wire";
-import type { Scale, Theme } from "./draw/colour";
+import { USUAL_GAMMA, type Scale, type Theme } from "./draw/colour";
 import { breathe, byId } from "./dom";
 import { Guide } from "./guide";
 import type { Stroke } from "./input/drawing";
@@ -338,7 +338,8 @@ export class Page {
     this.strongestFirst = strongestFirst;
     if (scale === "signed") delete this.place.scale;
     else this.place.scale = scale;
-    this.place.gamma = String(this.looks.gamma);
+    if (this.looks.gamma === USUAL_GAMMA) delete this.place.gamma;
+    else this.place.gamma = String(this.looks.gamma);
     this.layers.setLook(this.look);
     this.scene.theatre?.setLook(this.look);
     this.showLegend(undefined);

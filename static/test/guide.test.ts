@@ -10,7 +10,7 @@ import { fillFigures } from "../src/data/placeholders";
 import { mapsOf } from "../src/data/shrink";
 import { cellAt, operatorOf, patchAt, windowOf } from "../src/data/window";
 import type { Explanation, Layer, ModelDetail, Source } from "../src/data/wire";
-import { colourIndex, lutFor } from "../src/draw/colour";
+import { colourIndex, lutFor, USUAL_GAMMA } from "../src/draw/colour";
 import { gammaAt, placeOf, readGamma } from "../src/views/gamma";
 import { sumsOf } from "../src/views/steps";
 
@@ -186,7 +186,7 @@ describe("gamma", () => {
   it("slides evenly in ratio and survives the link", () => {
     expect([gammaAt(0), gammaAt(10), gammaAt(20)]).toEqual([0.33, 1, 3]);
     for (let place = 0; place <= 20; place += 1) expect(placeOf(gammaAt(place))).toBeCloseTo(place);
-    expect([readGamma(undefined), readGamma("0.5"), readGamma("-3"), readGamma("x")]).toEqual([1, 0.5, 1, 1]);
+    expect([readGamma(undefined), readGamma("0.5"), readGamma("-3"), readGamma("x")]).toEqual([USUAL_GAMMA, 0.5, USUAL_GAMMA, USUAL_GAMMA]);
     const place = { model: "m", gamma: "0.5", panel: "window", tour: "3", with: "n", withSample: "digit-3" };
     expect(readPlace(writePlace(place))).toEqual(place);
   });

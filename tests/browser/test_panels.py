@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import FloatRect, expect
 
-from benchmarks.chromium import NARROW
+from benchmarks.chromium import NARROW, WIDE
 from tests.browser.conftest import Open, Visit
 from tests.browser.test_scene import fly, layers_of, middle, rest, spot_of
 from tests.conftest import MODELS
@@ -142,6 +142,18 @@ def test_on_a_phone_scale_order_and_gamma_are_chosen_in_the_sheet_of_layers(visi
     assert list_["height"] > 100 and list_["y"] + list_["height"] <= sheet["y"] + sheet["height"] + 1
     seen.page.set_viewport_size({"width": 1000, "height": 700})
     seen.page.locator("#strip #scale").wait_for()
+
+
+def test_every_name_in_the_list_of_layers_is_read_in_full(visit: Open) -> None:
+    for size in (WIDE, NARROW):
+        seen = visit("#model=googlenet", size=size)
+        if size == NARROW:
+            seen.page.get_by_role("button", name="Layers", exact=True).click()
+        seen.page.locator(".shelf-name").first.wait_for()
+        cut = seen.page.locator(".shelf-name").evaluate_all(
+            "names => names.filter(name => name.scrollWidth > name.clientWidth).map(name => name.textContent)"
+        )
+        assert cut == []
 
 
 def test_the_whole_network_is_a_click_away_from_an_open_panel(visit: Open) -> None:

@@ -67,7 +67,7 @@ export function readPose(text: string | undefined): Pose | null {
 }
 
 export function writePlace(place: Place): string {
-  const parts = NAMES.flatMap((name) => (place[name] === undefined || (name === "gamma" && place[name] === "1") ? [] : [`${name}=${encodeURIComponent(place[name])}`]));
+  const parts = NAMES.flatMap((name) => (place[name] === undefined ? [] : [`${name}=${encodeURIComponent(place[name])}`]));
   for (const name of LISTS) for (const layer of place[name] ?? []) parts.push(`${name}=${encodeURIComponent(layer)}`);
   if (place.camera !== undefined) parts.push(`camera=${place.camera}`); // figures and commas alone
   if (place.unit !== undefined) parts.push(`unit=${place.unit.join(",")}`);

@@ -49,6 +49,9 @@ function channelsOf(colour: string): number[] {
 const VIRIDIS = viridis();
 const DIVERGING: Record<Theme, Lut> = { dark: gradient(SIGNED.dark), light: gradient(SIGNED.light) };
 
+/** The gamma to begin with: a layer's few strongest cells leave most of it near zero, where 1 shows little but ground. */
+export const USUAL_GAMMA = 0.64;
+
 /** The colours of a scale; a gamma under 1 brings out what is small, one above 1 what is large. */
 export function lutFor(scale: Scale, theme: Theme, gamma = 1): Lut {
   const lut = scale === "signed" ? DIVERGING[theme] : VIRIDIS;

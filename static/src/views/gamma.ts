@@ -1,6 +1,7 @@
 /** The gamma of the colours: under 1 brings out what is small, above 1 what is large. */
 
 import { h } from "../dom";
+import { USUAL_GAMMA } from "../draw/colour";
 
 const STEPS = 20;
 const LARGEST = 3; // 1/3 to 3
@@ -14,10 +15,10 @@ export function placeOf(gamma: number): number {
   return Math.round(STEPS / 2 + (Math.log(gamma) / Math.log(LARGEST)) * (STEPS / 2));
 }
 
-/** A gamma as a link has it; what is out of range counts as none. */
+/** A gamma as a link has it; the usual one where there is none or it is out of range. */
 export function readGamma(text: string | undefined): number {
-  const gamma = Number(text ?? "1");
-  return gamma >= 1 / LARGEST - 0.01 && gamma <= LARGEST ? gamma : 1;
+  const gamma = Number(text ?? USUAL_GAMMA);
+  return gamma >= 1 / LARGEST - 0.01 && gamma <= LARGEST ? gamma : USUAL_GAMMA;
 }
 
 export function gammaControl(gamma: number, changed: (gamma: number) => void): HTMLElement {
@@ -31,8 +32,8 @@ export function gammaControl(gamma: number, changed: (gamma: number) => void): H
     changed(chosen);
   });
   slider.addEventListener("dblclick", () => {
-    slider.value = String(STEPS / 2);
+    slider.value = String(placeOf(USUAL_GAMMA));
     slider.dispatchEvent(new Event("input"));
   });
-  return h("label", { class: "gamma", title: "Gamma: under 1 brings out what is small; double-click for 1" }, h("span", { "aria-hidden": "true" }, "γ"), slider, number);
+  return h("label", { class: "gamma", title: `Gamma: under 1 brings out what is small; double-click for ${USUAL_GAMMA}` }, h("span", { "aria-hidden": "true" }, "γ"), slider, number);
 }
