@@ -120,8 +120,8 @@ DESCRIPTIONS: dict[str, Description] = {
             url="https://arxiv.org/abs/1409.1556",
         ),
         20141,
-        " It learned with half of its channels and then grew, keeping what it computes: so its maps come in pairs, and "
-        "half of its kernels are zero.",
+        " It learned with half of its channels and then grew, keeping what it computes: so its maps come in pairs, "
+        "and half of its kernels are zero.",
     ),
     "googlenet": photo_network(
         "GoogLeNet",
