@@ -35,7 +35,7 @@ def lessons(
         else:
             student = learning_form(grow(small, student), lesson.normalise_full)
             as_learned(student)
-            settle_normalisation(student, normalise(photos[0][::37]))  # some of every class
+            settle_normalisation(student, normalise(photos[0][::150]))  # some of every class
         learned, progress = train(
             student, lesson, photos, watched, checkpoint.with_stem(f"{checkpoint.stem}-{number}")
         )

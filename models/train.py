@@ -70,7 +70,7 @@ def train_photo_network(name: str, data: Path | None, checkpoint: Path, fresh: b
     network = learning_form(network, recipe.normalise_full)
     if numbers is not None or recipe.before:
         as_learned(network)
-        settle_normalisation(network, normalise(photos[0][::37]))  # some of every class
+        settle_normalisation(network, normalise(photos[0][::150]))  # some of every class
     learned, progress = train_photos(network, recipe, photos, watched, checkpoint)
     renormalise(learned, photos[0][::SETTLING])
     print(
