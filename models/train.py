@@ -72,10 +72,9 @@ def train_photo_network(name: str, data: Path | None, checkpoint: Path, fresh: b
         as_learned(network)
         settle_normalisation(network, normalise(photos[0][::150]))  # some of every class
     learned, progress = train_photos(network, recipe, photos, watched, checkpoint)
-    renormalise(learned, photos[0][::SETTLING])
-    print(
-        f"top-1 of the watched photos, with statistics taken at the network's own size: {top1(learned, watched):.4f}"
-    )
+    if recipe.renormalise:
+        renormalise(learned, photos[0][::SETTLING])
+    print(f"top-1 of the watched photos: {top1(learned, watched):.4f}")
     title = DESCRIPTIONS[name].title
     draw_progress(
         [*losses, *progress.losses],
