@@ -11,8 +11,8 @@ normalisation stays in training and is folded away before shipping.
 A small picture is cut out of the photo, not shrunk from all of it: what matters to a network with global pooling is
 that things have the size in training that they have when it is used at 224 pixels (Touvron et al. 2019, "Fixing the
 train-test resolution discrepancy", section 3), so a stage gives its crops' share of the photo with its picture size.
-What still differs at 224 pixels is how strongly maps answer; so at the end every normalisation may take its statistics
-anew from photos as the service shows them (the same paper, section 4).
+What still differs at 224 pixels is how strongly maps answer; so at the end every normalisation may take its
+statistics anew from photos as the service shows them (the same paper, section 4).
 
 A run is deterministic by its seed: every epoch draws from a generator seeded by (seed, epoch), so a run that was
 interrupted goes on as if it had not been.
@@ -64,9 +64,7 @@ class Recipe:
     dropout: float | None = None  # instead of the paper's, where there are few epochs
     normalise_full: bool = False  # batch normalisation after hidden full layers, too
     full_rate: float = 1.0  # the full layers' share of the learning rate
-    renormalise: bool = (
-        True  # take the normalisations' statistics anew at the end, where most epochs saw small pictures
-    )
+    renormalise: bool = True  # take statistics anew at the end, where most epochs saw small pictures
     seed: int = 0
     student: Callable[[int], Network] | None = None  # what learns, by the number of classes; None: the network itself
     before: tuple["Recipe", ...] = ()  # by which smaller students learn first, each growing into the next
