@@ -37,7 +37,7 @@ def quantise(
         narrow: kernels on 7 bits, for processors that add two 8-bit products in 16 bits and would overflow.
 
     Raises:
-        KeyError: a tensor that is to be quantised has no range.
+        ValueError: a tensor that is to be quantised has no range.
     """
     # only where something is quantised: it takes a quarter of a second, which every start would wait for
     from onnxruntime.quantization import (  # noqa: PLC0415

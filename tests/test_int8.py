@@ -11,12 +11,14 @@ from onnx import numpy_helper
 
 from app.catalog import Catalog
 from app.engine import Engine
+from app.errors import NotSupported
 from app.graph import read_graph
 from app.imaging import decode
 from app.int8 import Int8Network
+from app.network import Network
 from app.quantise import dequantised, quantise, rectified, shown
 from app.settings import Settings
-from tests.conftest import MakeSettings, problem_of
+from tests.conftest import MakeSettings
 from tests.small_onnx import classifier
 
 CALIBRATED = [
@@ -119,15 +121,13 @@ def test_the_api_keeps_the_two_apart(api: httpx.Client, model: str, photo: bytes
     assert answers["fp32"][1] != answers["int8"][1]
 
 
-def test_a_network_that_nobody_calibrated_says_so(api: httpx.Client, catalog: Catalog, photo: bytes) -> None:
-    without = [network for network in catalog.networks if network.ready and not network.weights.ranges]
-    if not without:
-        with pytest.raises(KeyError):
-            quantise(classifier(), numbers_of(classifier()), {}, narrow=True)
-        return
-    path = f"/api/v1/models/{without[0].id}/predictions?precision=int8&weights={without[0].weights_id}"
-    problem = problem_of(api.post(path, content=photo), 409, "not-supported")
-    assert "no calibrated activation ranges" in problem["detail"]
+def test_a_network_that_nobody_calibrated_says_so(catalog: Catalog) -> None:
+    known = CALIBRATED[0]
+    bare = known.weights.model_copy(update={"ranges": {}})
+    with pytest.raises(NotSupported, match="no calibrated activation ranges"):
+        Int8Network(Network(known.manifest, bare, known.known, known.cache_dir, provider="cpu"))
+    with pytest.raises(ValueError, match="image"):
+        quantise(classifier(), numbers_of(classifier()), {}, narrow=True)
 
 
 def test_a_damaged_file_is_made_anew_and_what_a_killed_process_left_goes(
