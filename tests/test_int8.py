@@ -18,7 +18,7 @@ from app.int8 import Int8Network
 from app.network import Network
 from app.quantise import dequantised, quantise, rectified, shown
 from app.settings import Settings
-from tests.conftest import MakeSettings
+from tests.conftest import MakeSettings, problem_of
 from tests.small_onnx import classifier
 
 CALIBRATED = [
@@ -121,7 +121,12 @@ def test_the_api_keeps_the_two_apart(api: httpx.Client, model: str, photo: bytes
     assert answers["fp32"][1] != answers["int8"][1]
 
 
-def test_a_network_that_nobody_calibrated_says_so(catalog: Catalog) -> None:
+def test_a_network_that_nobody_calibrated_says_so(api: httpx.Client, catalog: Catalog, photo: bytes) -> None:
+    for network in catalog.networks:
+        if network.ready and not network.weights.ranges:
+            path = f"/api/v1/models/{network.id}/predictions?precision=int8&weights={network.weights_id}"
+            problem = problem_of(api.post(path, content=photo), 409, "not-supported")
+            assert "no calibrated activation ranges" in problem["detail"]
     known = CALIBRATED[0]
     bare = known.weights.model_copy(update={"ranges": {}})
     with pytest.raises(NotSupported, match="no calibrated activation ranges"):

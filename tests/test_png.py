@@ -70,10 +70,9 @@ def test_other_types_are_refused() -> None:
 
 
 def test_faster_than_pillow_and_hardly_larger() -> None:
-    y, x = np.mgrid[:512, :1024]
-    rng = np.random.default_rng(0)
-    waves = np.maximum(np.sin(x / 9) * np.cos(y / 13), 0) * 240  # maps behind a ReLU are half zero
-    pixels = np.where(waves > 0, waves + rng.normal(0, 3, waves.shape), 0).clip(0, 255).astype(np.uint8)
+    y, x = np.mgrid[:512, :512]
+    noise = np.random.default_rng(0).normal(0, 6, (512, 512))
+    pixels = (128 + 90 * np.sin(x / 9) * np.cos(y / 13) + noise).clip(0, 255).astype(np.uint8)
 
     def pillow() -> bytes:
         file = io.BytesIO()
@@ -91,4 +90,4 @@ def test_faster_than_pillow_and_hardly_larger() -> None:
     assert len(ours()) <= 1.2 * len(pillow())
     costs = [(cost(ours), cost(pillow)) for _ in range(9)]
     ratio = np.median([theirs / own for own, theirs in costs])
-    assert ratio >= 4, f"Pillow takes {ratio:.1f} times as long"  # the benchmark asks for 5, on a machine at rest
+    assert ratio >= 5, f"Pillow takes {ratio:.1f} times as long"

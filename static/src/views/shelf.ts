@@ -58,7 +58,7 @@ export class Shelf {
     for (const layer of model.layers) {
       const { name } = layer;
       const fly = button(name, () => { this.events.fly(name); }, { class: "shelf-name", title: `${name}: ${layerWords(layer)}` });
-      fly.replaceChildren(...name.split(/(?<=\.)/).flatMap((part, index) => (index === 0 ? [part] : [h("wbr", {}), part]))); // a long name breaks behind a dot
+      fly.replaceChildren(...name.split(/(?<=\.)/).flatMap((part) => [part, h("wbr", {})])); // a long name breaks behind a dot
       const range = h("span", { class: "shelf-range dim" });
       const fold = button("Fold", () => { this.events.fold([name], fold.getAttribute("aria-pressed") !== "true"); }, { class: "shelf-tool fold-one", "aria-pressed": "false", "aria-label": `Fold ${name}`, title: "Fold into one tile" });
       const hide = button("Hide", () => { this.events.hide([name], hide.getAttribute("aria-pressed") !== "true"); }, { class: "shelf-tool hide-one", "aria-pressed": "false", "aria-label": `Hide ${name}`, title: "Show or hide" });
