@@ -50,6 +50,7 @@ export class Page {
   private model: ModelDetail | null = null;
   private weights: WeightsInfo | null = null;
   private run: Run | null = null;
+  private choices = 0; // of a network, so far
   private place: Place;
   private scale: Scale;
   private strongestFirst = false;
@@ -195,8 +196,11 @@ export class Page {
   }
 
   private async choose(id: string, weightsId: string, pose: ReturnType<typeof readPose> = null): Promise<void> {
+    const chosen = ++this.choices;
+    this.input.pad.rest(); // a digit that draws itself is for the network before
     try {
       const model = await this.api.model(id, weightsId);
+      if (chosen !== this.choices) return; // the reader has chosen again, and that came first
       const weights = model.weights.find((one) => one.id === weightsId);
       if (weights === undefined) return;
       if (this.model !== null) this.leave();
@@ -223,7 +227,7 @@ export class Page {
       if (canRun(weights)) await this.begin(model);
       else this.writeLink(); // a structure, or not fetched yet: there is nothing to run
     } catch (error) {
-      say(error);
+      if (chosen === this.choices) say(error);
     }
   }
 
@@ -233,7 +237,11 @@ export class Page {
     const digit = model.input.channels === 1;
     const { runner } = this;
     if (runner.current !== null && "run" in runner.current && this.run === null) {
-      const known = await this.api.run(runner.current.run).catch(() => null);
+      const known = await this.api.run(runner.current.run).catch((error: unknown) => {
+        if (error instanceof Problem && error.status === 404) return null; // it has expired
+        throw error;
+      });
+      if (model !== this.model) return;
       if (known?.model === model.id && known.weights === this.weights?.id) {
         runner.start(runner.current);
         return;
@@ -307,7 +315,7 @@ export class Page {
     this.scene.setRun(this.model, this.weights, run);
     this.predictions.show(this.model, this.weights, run, blank);
     const [top] = run.predictions;
-    byId("status").textContent = this.weights.trained && top !== undefined ? `${this.model.title}: ${top.label}` : `${this.model.title}: maps are drawn`;
+    byId("status").textContent = blank ? `${this.model.title}: nothing is drawn` : this.weights.trained && top !== undefined ? `${this.model.title}: ${top.label}` : `${this.model.title}: maps are drawn`;
     if (this.place.layer !== undefined) this.select(this.place.layer, this.place.unit ?? [0], false);
     this.guide.ran(run);
     this.writeLink();

@@ -72,13 +72,13 @@ def visit(chromium: Browser, server: str) -> Iterator[Open]:
     contexts = []
 
     def open_page(
-        fragment: str = "", size: tuple[int, int] = WIDE, theme: str = "dark", touch: bool = False
+        fragment: str = "", size: tuple[int, int] = WIDE, theme: str = "dark", touch: bool = False, calm: bool = True
     ) -> Visit:
         scheme: Literal["light", "dark"] = "light" if theme == "light" else "dark"
         context = chromium.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme=scheme,
-            reduced_motion="reduce",
+            reduced_motion="reduce" if calm else "no-preference",
             has_touch=touch,
             is_mobile=touch,
         )

@@ -15,6 +15,11 @@ export class Latest<T> {
     if (!this.running) void this.drain();
   }
 
+  /** What waits is not wanted any more. */
+  forget(): void {
+    this.waiting = null;
+  }
+
   get busy(): boolean {
     return this.running;
   }

@@ -20,6 +20,7 @@ export class Pad {
   private readonly changed: (strokes: readonly Stroke[], byHand: boolean) => void;
   private erasing = false;
   private frame = 0;
+  private hand: number | null = null; // the pointer that draws
 
   /** `changed` is called after every change, also in the middle of a stroke; not by hand where the pad draws by itself. */
   constructor(changed: (strokes: readonly Stroke[], byHand: boolean) => void) {
@@ -94,17 +95,22 @@ export class Pad {
       return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
     };
     this.canvas.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0) return;
+      if (event.button !== 0 || this.hand !== null) return; // a palm beside the pen draws nothing
+      this.hand = event.pointerId;
       cancelAnimationFrame(this.frame); // a hand takes over from the drawing that draws itself
       this.canvas.setPointerCapture(event.pointerId);
       this.drawing.begin(at(event), this.erasing ? ERASER_WIDTH : PEN_WIDTH, this.erasing);
       this.edited();
     });
     this.canvas.addEventListener("pointermove", (event) => {
-      if (!this.canvas.hasPointerCapture(event.pointerId)) return;
-      for (const part of event.getCoalescedEvents()) this.drawing.extend(at(part));
+      if (event.pointerId !== this.hand) return;
+      // not everywhere: older Safaris, and pages that come neither from HTTPS nor from this machine, have none
+      for (const part of "getCoalescedEvents" in event ? event.getCoalescedEvents() : []) this.drawing.extend(at(part));
       this.drawing.extend(at(event));
       this.edited();
+    });
+    this.canvas.addEventListener("lostpointercapture", (event) => {
+      if (event.pointerId === this.hand) this.hand = null;
     });
   }
 }

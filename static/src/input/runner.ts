@@ -7,6 +7,9 @@ import { Busy } from "./busy";
 import { Latest } from "./latest";
 import type { Input } from "./picture";
 
+/** How long until a server that has too much to do is asked again, in milliseconds. */
+const BUSY = 2000;
+
 /** The network that inputs go into. */
 export interface Served {
   model: ModelDetail;
@@ -31,6 +34,7 @@ export interface RunnerEvents {
 
 export class Runner {
   current: Input | null = null;
+  private back: Promise<void> | null = null; // while the server is gone
   private accepted: Input | null = null; // the last that the server has taken
   private readonly api: Api;
   private readonly events: RunnerEvents;
@@ -92,12 +96,18 @@ export class Runner {
   private failed(error: unknown, served: Served, input: Input): void {
     if (this.serves(served)) this.events.said(error);
     if (error instanceof Problem && error.status === 0) void this.recover(input);
+    else if (error instanceof Problem && error.status === 503) window.setTimeout(() => { this.retry(input); }, BUSY);
     else if (this.current === input) this.current = this.accepted; // what cannot be read is not tried on the next network
   }
 
   /** Waits for a server that has gone, and runs the input when it is back. */
   private async recover(input: Input): Promise<void> {
-    await untilAlive(this.api);
-    if (this.current === input) this.start(input); // else the reader has made a newer one meanwhile
+    await (this.back ??= untilAlive(this.api).finally(() => { this.back = null; }));
+    this.retry(input);
+  }
+
+  /** Once more, unless the reader has made a newer one meanwhile. */
+  private retry(input: Input): void {
+    if (this.current === input) this.start(input);
   }
 }

@@ -35,6 +35,7 @@ export class Pilot {
   /** Whether the camera shows the whole network, and follows when its room or its plates change. */
   whole = false;
   /** What was flown to, while no hand has moved the camera since: it is framed anew when its room changes. */
+  private coming = this.frame; // where a frame that moves is going
   private subject: { points: readonly Vec[]; share: number } | null = null;
   private readonly clock: Clock;
   private readonly flight: Flight;
@@ -131,6 +132,12 @@ export class Pilot {
     if (this.whole && !this.clock.moves("camera")) this.aim(this.wholeView(this.camera.pose));
   }
 
+  /** Another network: what moved for the sake of the one before stands still, the frame where it was going. */
+  settle(): void {
+    if (this.clock.moves("frame")) this.frame = this.coming;
+    for (const motion of ["frame", "arrange"]) this.clock.stop(motion);
+  }
+
   /** How much of the window panels cover; the network moves into what is left. */
   setFrame(frame: Frame): void {
     const before = this.frame;
@@ -143,7 +150,7 @@ export class Pilot {
       return;
     }
     const from = this.camera.pose;
-    this.frame = frame;
+    this.frame = this.coming = frame;
     const to = this.standing(from);
     this.clock.move("frame", MAKING_ROOM, (t) => {
       const mix = (side: keyof Frame): number => before[side] + (frame[side] - before[side]) * t;

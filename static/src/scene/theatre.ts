@@ -98,6 +98,7 @@ export class Theatre implements Stage {
 
   /** Builds a network's plates, dark until their maps come. */
   show(model: ModelDetail): void {
+    this.pilot.settle();
     this.world = new World(model, this.pilot.frame.width >= NARROW ? 1.2 : 0.72);
     this.layers = model.layers;
     this.maps.clear();

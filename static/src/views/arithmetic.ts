@@ -20,6 +20,7 @@ export class Arithmetic {
   private readonly place: Place;
   private readonly again: () => void;
   private precisions: readonly string[] = ["fp32"];
+  private latest: Input | null = null; // what is asked about
 
   /** `again` runs the picture once more, with the arithmetic that was chosen. */
   constructor(api: Api, place: Place, again: () => void) {
@@ -37,6 +38,7 @@ export class Arithmetic {
   /** Offers what these weights can do. */
   fit(weights: WeightsInfo): void {
     this.precisions = weights.precisions;
+    this.latest = null; // what was asked of other weights is no answer of these
     this.element.hidden = weights.precisions.length < 2;
     this.table.replaceChildren();
     this.switches.replaceChildren(...weights.precisions.map((one) => button(NAMES[one] ?? one, () => { this.choose(one); }, { "data-precision": one, "aria-pressed": String(one === this.precision) })));
@@ -52,12 +54,22 @@ export class Arithmetic {
 
   /** Asks every arithmetic for its answer, while another than the usual one is chosen. */
   compare(model: ModelDetail, weights: WeightsInfo, input: Input): void {
-    if (this.precision === "fp32" || !("picture" in input) || isBlank(input)) return;
+    this.latest = input;
+    if (this.precision === "fp32" || !("picture" in input) || isBlank(input)) {
+      this.table.replaceChildren();
+      return;
+    }
     this.asked.push(async () => {
-      const picture = await input.picture();
-      const answers: Answer[] = [];
-      for (const precision of this.precisions) answers.push(await this.api.predict(model.id, weights.id, precision, picture)); // one by one: each has the processor to itself
-      if (this.precision !== "fp32") this.table.replaceChildren(answerTable(answers));
+      let shown: HTMLElement;
+      try {
+        const picture = await input.picture();
+        const answers: Answer[] = [];
+        for (const precision of this.precisions) answers.push(await this.api.predict(model.id, weights.id, precision, picture)); // one by one: each has the processor to itself
+        shown = answerTable(answers);
+      } catch (error) {
+        shown = h("p", { class: "prompt" }, error instanceof Error ? error.message : String(error));
+      }
+      if (this.latest === input && this.precision !== "fp32") this.table.replaceChildren(shown);
     });
   }
 }

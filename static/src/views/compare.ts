@@ -103,6 +103,7 @@ export class Compare {
         this.model.value = this.right.model.id;
         this.picture.value = other.sample ?? SAME;
         this.words.textContent = "";
+        if (!this.dialog.open) return; // closed meanwhile: the link says so already
         this.host.changed({ model: this.right.model.id, ...(other.sample === undefined ? { run: this.right.run.id } : { sample: other.sample }) });
         this.fillLayers();
         await this.redraw();

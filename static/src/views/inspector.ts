@@ -73,6 +73,7 @@ export class Inspector {
     this.player?.player.pause();
     this.player = null;
     this.last = null;
+    this.shown.forget();
     this.view = "map";
     this.place.hidden = true;
     this.place.replaceChildren();
@@ -93,17 +94,20 @@ export class Inspector {
   /** Shows a map (`unit` is [c]) or a unit ([c, y, x], or [i] of a vector) of a run. */
   show(model: ModelDetail, run: Run, layer: Layer, unit: number[], look: Look): void {
     this.shown.push(async () => {
-      this.last = { model, run, layer, unit, look };
+      const shown = (this.last = { model, run, layer, unit, look });
+      const stays = (): boolean => this.last === shown; // the panel may be closed while its numbers come
       if (this.place.hidden) this.open(layer, unit[0] ?? 0);
       await new Promise<void>(whenDrawable);
       try {
         const tensor = await this.tensors.get(run.id, layer.name);
+        if (!stays()) return;
         const view = slides(layer) ? this.view : "map";
-        const above = view === "window" ? await this.windowView(this.last, tensor) : view === "calculator" ? calculatorView(layer, model) : null;
-        this.render(this.last, tensor, view, above);
-        if (unit.length === layer.shape.length) await this.explain(this.last);
+        const above = view === "window" ? await this.windowView(shown, tensor) : view === "calculator" ? calculatorView(layer, model) : null;
+        if (!stays()) return;
+        this.render(shown, tensor, view, above);
+        if (unit.length === layer.shape.length) await this.explain(shown);
       } catch (error) {
-        this.fail(layer, error);
+        if (stays()) this.fail(layer, error);
       }
     });
   }
