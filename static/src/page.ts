@@ -214,6 +214,7 @@ export class Page {
       this.input.fit(model.input.channels);
       this.layers.setLook(this.look);
       await this.layers.show(model);
+      await breathe(); // the rows are laid out before the scene is built
       if (model !== this.model) return; // the reader has gone on to another network
       this.scene.show(model);
       await breathe();
