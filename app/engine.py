@@ -275,8 +275,11 @@ def to_probabilities(scores: npt.NDArray[Any], already: bool) -> Array:
 
 
 def class_probabilities(graph: Graph, activations: Mapping[str, Array]) -> Array:
-    """The class probabilities (classes,) that a run's activations already hold."""
-    return to_probabilities(activations[graph.output.name].reshape(-1), graph.output_is_probability)
+    """The class probabilities (classes,) that a run's activations already hold.
+
+    A copy: they are kept longer than the activations, all of which are parts of one block of memory.
+    """
+    return to_probabilities(activations[graph.output.name].reshape(-1), graph.output_is_probability).copy()
 
 
 def _with_outputs(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelProto:

@@ -9,7 +9,7 @@ import io
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,12 @@ STRIP_PIXELS = 1 << 20  # converted at once
 # bytes a pixel, as measured) have limits of their own, so that no upload takes more than 600 MB.
 MOST_PIXELS = {"WEBP": 28_000_000, "AVIF": 24_000_000}
 
-# Pictures above this are decoded one at a time, so that several at once add their results alone.
+# Pictures above this are in memory one at a time, so that several at once take no more than the largest of them. One
+# thread may decode a picture twice, as different networks look at different parts of it.
 LARGE_PIXELS = 4_000_000
-LARGE = threading.Lock()
+LARGE = threading.RLock()
 
 # ISO 23008-12: the brands of a HEIF container whose pictures are HEVC. AVIF shares the container ("mif1").
-
 HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 AVIF_BRANDS = frozenset({b"avif", b"avis"})
 
@@ -92,7 +92,13 @@ class Enough:
     side: int
 
 
-def decode(data: bytes, max_pixels: int, enough: Enough | None = None, sha256: str | None = None) -> Image:
+def decode(
+    data: bytes,
+    max_pixels: int,
+    enough: Enough | None = None,
+    sha256: str | None = None,
+    turn: ExitStack | None = None,
+) -> Image:
     """Decode an image of up to `max_pixels` pixels.
 
     Args:
@@ -101,6 +107,8 @@ def decode(data: bytes, max_pixels: int, enough: Enough | None = None, sha256: s
         enough: what is needed of it, when not all is: a JPEG's blocks can be decoded at a half, a quarter or an
             eighth of their size, and its grey without its colours, which takes most of the time off.
         sha256: the file's digest, where it is known already.
+        turn: large pictures take turns, which end when this is closed (let the image go by then); without it, when
+            they are decoded.
 
     Raises:
         ImageUndecodable: empty, truncated, or nothing that can be read as a picture.
@@ -141,7 +149,9 @@ def decode(data: bytes, max_pixels: int, enough: Enough | None = None, sha256: s
                 least = (max(1, width * enough.side // longer), max(1, height * enough.side // longer))
                 picture.draft("L", least)  # does nothing to what is no JPEG
             content: Pixels | Pillow.Image
-            with LARGE if width * height > LARGE_PIXELS else nullcontext():
+            with ExitStack() as decoding:
+                if width * height > LARGE_PIXELS:
+                    (turn or decoding).enter_context(LARGE)
                 picture.load()
                 orientation = read_orientation(picture)
                 plain = picture.format in ("JPEG", "PNG") and picture.mode in ("RGB", "L")

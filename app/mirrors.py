@@ -172,7 +172,7 @@ def receive_from(client: httpx.Client, url: str, origin: Pulled, part: Part) -> 
         MirrorFailed: it has not the file, has another one, or gives no more of it.
     """
     mixed = part.size > 0  # bytes of an earlier try, perhaps of another mirror
-    best, idle = part.size, 0
+    best, idle, reasons = part.size, 0, list[str]()
     while True:
         while part.size < origin.bytes:
             refuse_cancelled(part.transfer)
@@ -182,9 +182,11 @@ def receive_from(client: httpx.Client, url: str, origin: Pulled, part: Part) -> 
             except Interrupted as error:
                 reason, wait = str(error), error.wait
             if part.size < origin.bytes:
-                best, idle = (part.size, 0) if part.size > best else (best, idle + 1)
+                best, idle, reasons = (
+                    (part.size, 0, [reason]) if part.size > best else (best, idle + 1, [*reasons, reason])
+                )
                 if idle >= TRIES:
-                    raise MirrorFailed(reason)
+                    raise MirrorFailed(", then ".join(dict.fromkeys(reasons)))
                 pause(part.transfer, wait or (0.25 * 2**idle if idle else 0))
         part.transfer.state = "checking"
         if part.sha256 == origin.sha256:
@@ -193,7 +195,7 @@ def receive_from(client: httpx.Client, url: str, origin: Pulled, part: Part) -> 
         part.restart()
         if not mixed:
             raise MirrorFailed(f"has another file: its digest is {found}, not {origin.sha256}")
-        mixed, best, idle = False, 0, 0  # what was kept may have been wrong: all of it from this mirror
+        mixed, best, idle, reasons = False, 0, 0, []  # what was kept may have been wrong: all of it from this mirror
         part.transfer.state = "pulling"
 
 

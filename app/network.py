@@ -8,6 +8,7 @@ import os
 import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -282,13 +283,13 @@ class Network:
         """
         return self.explainer.filters(layer)
 
-    def decode(self, data: bytes, max_pixels: int, sha256: str | None = None) -> Image:
-        """An encoded image, or as much of it as this network looks at.
+    def decode(self, data: bytes, max_pixels: int, sha256: str | None = None, turn: ExitStack | None = None) -> Image:
+        """An encoded image, or as much of it as this network looks at; large ones take turns, which end with `turn`.
 
         Raises:
             ImageUndecodable, ImageTooLarge, MediaTypeUnsupported: the bytes.
         """
-        return decode(data, max_pixels, self.enough, sha256)
+        return decode(data, max_pixels, self.enough, sha256, turn)
 
     @property
     def enough(self) -> Enough | None:

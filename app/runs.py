@@ -9,6 +9,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -68,19 +69,20 @@ class Prepared:
     preprocess: float
 
 
-def prepare(network: Network, data: bytes, max_pixels: int) -> Prepared:
-    """Decode and preprocess: bytes -> image -> tensor.
+def prepare(network: Network, data: bytes, max_pixels: int, sha256: str | None = None) -> Prepared:
+    """Decode and preprocess: bytes -> image -> tensor. The digest of the bytes may be known already.
 
     Raises:
         ImageUndecodable, ImageTooLarge, MediaTypeUnsupported: the bytes.
         WeightsNotReady: the network has no numbers here.
     """
     _ = network.engine  # loading it is no part of the decoding
-    begun = time.perf_counter()
-    image = network.decode(data, max_pixels)
-    decoded = time.perf_counter()
-    tensor = network.tensor(image)
-    preprocess = 1000 * (time.perf_counter() - decoded)
+    with ExitStack() as turn:
+        begun = time.perf_counter()
+        image = network.decode(data, max_pixels, sha256, turn)
+        decoded = time.perf_counter()
+        tensor = network.tensor(image)
+        preprocess = 1000 * (time.perf_counter() - decoded)
     return Prepared(image.sha256, image.width, image.height, tensor, 1000 * (decoded - begun), preprocess)
 
 
@@ -112,15 +114,33 @@ def compute(
         Abandoned: nobody waits for it any more.
     """
     started = time.perf_counter() if started is None else started
-    _ = network.engine  # loading it is no part of the decoding
+    if crops is not Crops.ONE:
+        _ = network.engine
+        with ExitStack() as turn:
+            begun = time.perf_counter()
+            image = network.decode(data, max_pixels, sha256, turn)
+            return _classify(network, image, crops, keep, started, time.perf_counter() - begun)
+    prepared = prepare(network, data, max_pixels, sha256)
     begun = time.perf_counter()
-    image = network.decode(data, max_pixels, sha256)
-    decoded = time.perf_counter()
-    return _classify(network, image, crops, keep, started, decoded - begun)
+    activations: Activations = {}
+    if keep:
+        activations = network.engine.run(prepared.tensor)
+        probabilities = class_probabilities(network.graph, activations)
+    else:
+        (row,) = network.engine.classify([prepared.tensor])  # (1, classes)
+        probabilities = row[0]
+    done = time.perf_counter()
+    elapsed = Elapsed(
+        decode=prepared.decode,
+        preprocess=prepared.preprocess,
+        inference=1000 * (done - begun),
+        total=1000 * (done - started),
+    )
+    return Outcome(prepared.sha256, prepared.width, prepared.height, activations, probabilities, elapsed)
 
 
 def _classify(network: Network, image: Image, crops: Crops, keep: bool, started: float, decoding: float) -> Outcome:
-    """The part of `compute` behind the decoding, which took `decoding` seconds."""
+    """The crops of an image, whose decoding took `decoding` seconds, are averaged, while it is held."""
     preprocessing = 0.0
 
     def timed(tensors: Iterator[Array]) -> Iterator[Array]:
@@ -134,16 +154,8 @@ def _classify(network: Network, image: Image, crops: Crops, keep: bool, started:
             yield tensor
 
     begun = time.perf_counter()
-    activations: Activations = {}
-    if keep and crops is Crops.ONE:
-        (tensor,) = timed(network.tensors(image, crops))  # (C, H, W)
-        activations = network.engine.run(tensor)
-        probabilities = class_probabilities(network.graph, activations)
-    else:
-        rows = np.concatenate(list(network.engine.classify(timed(network.tensors(image, crops)))))  # (crops, classes)
-        probabilities = rows.mean(axis=0)
-        if keep:
-            activations = network.engine.run(network.tensor(image))
+    rows = np.concatenate(list(network.engine.classify(timed(network.tensors(image, crops)))))  # (crops, classes)
+    activations = network.engine.run(network.tensor(image)) if keep else {}
     done = time.perf_counter()
     elapsed = Elapsed(
         decode=1000 * decoding,
@@ -151,7 +163,7 @@ def _classify(network: Network, image: Image, crops: Crops, keep: bool, started:
         inference=1000 * (done - begun - preprocessing),
         total=1000 * (done - started),
     )
-    return Outcome(image.sha256, image.width, image.height, activations, probabilities, elapsed)
+    return Outcome(image.sha256, image.width, image.height, activations, rows.mean(axis=0), elapsed)
 
 
 def compute_ensemble(
@@ -165,15 +177,16 @@ def compute_ensemble(
     for network in networks:
         _ = network.engine
     decoded: dict[Enough | None, tuple[Image, float]] = {}
-    for network in networks:
-        if network.enough not in decoded:
-            begun = time.perf_counter()
-            decoded[network.enough] = network.decode(data, max_pixels), time.perf_counter() - begun
-    return [
-        _classify(network, image, crops, False, started, decoding)
-        for network in networks
-        for image, decoding in (decoded[network.enough],)
-    ]
+    with ExitStack() as turn:
+        for network in networks:
+            if network.enough not in decoded:
+                begun = time.perf_counter()
+                decoded[network.enough] = network.decode(data, max_pixels, None, turn), time.perf_counter() - begun
+        return [
+            _classify(network, image, crops, False, started, decoding)
+            for network in networks
+            for image, decoding in (decoded[network.enough],)
+        ]
 
 
 class Runs:

@@ -12,7 +12,7 @@ from models.grow import grow
 from models.imagenette import CLASSES, normalise
 from models.normalised import learning_form, published_form
 from models.photo_recipe import Progress, Recipe, Samples, train
-from models.shipped import as_learned, settle_normalisation
+from models.shipped import SOME, learning_on
 
 
 def lessons(
@@ -33,9 +33,7 @@ def lessons(
         if small is None:
             student = learning_form(student, lesson.normalise_full)
         else:
-            student = learning_form(grow(small, student), lesson.normalise_full)
-            as_learned(student)
-            settle_normalisation(student, normalise(photos[0][::150]))  # some of every class
+            student = learning_on(grow(small, student), lesson.normalise_full, normalise(photos[0][::SOME]))
         learned, progress = train(
             student, lesson, photos, watched, checkpoint.with_stem(f"{checkpoint.stem}-{number}")
         )

@@ -13,70 +13,49 @@ from models.architectures.network import Network
 from models.winograd import quicken
 
 
-class NormalisedConv2d(nn.Module):
-    """A convolution without bias and its batch normalisation: (N, in, H, W) to (N, out, H', W')."""
+class Normalised(nn.Module):
+    """A convolution, (N, in, H, W) to (N, out, H', W'), or full layer, (N, in) to (N, out), and its normalisation.
 
-    def __init__(self, plain: nn.Conv2d) -> None:
+    The normalisation's addend is the layer's bias.
+    """
+
+    def __init__(self, plain: nn.Conv2d | nn.Linear) -> None:
         super().__init__()
-        assert plain.padding_mode == "zeros" and not isinstance(plain.padding, str)
-        self.conv = nn.Conv2d(
-            plain.in_channels,
-            plain.out_channels,
-            (plain.kernel_size[0], plain.kernel_size[1]),
-            (plain.stride[0], plain.stride[1]),
-            (plain.padding[0], plain.padding[1]),
-            groups=plain.groups,
-            bias=False,
-        )
-        self.norm = nn.BatchNorm2d(plain.out_channels)
+        self.layer: nn.Conv2d | nn.Linear
+        self.norm: nn.BatchNorm1d | nn.BatchNorm2d
+        if isinstance(plain, nn.Linear):
+            self.layer = nn.Linear(plain.in_features, plain.out_features, bias=False)
+            self.norm = nn.BatchNorm1d(plain.out_features)
+        else:
+            assert plain.padding_mode == "zeros" and not isinstance(plain.padding, str)
+            self.layer = nn.Conv2d(
+                plain.in_channels,
+                plain.out_channels,
+                (plain.kernel_size[0], plain.kernel_size[1]),
+                (plain.stride[0], plain.stride[1]),
+                (plain.padding[0], plain.padding[1]),
+                groups=plain.groups,
+                bias=False,
+            )
+            self.norm = nn.BatchNorm2d(plain.out_channels)
         with torch.no_grad():
-            self.conv.weight.copy_(plain.weight)
+            self.layer.weight.copy_(plain.weight)
             if plain.bias is not None:
                 self.norm.bias.copy_(plain.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised by the batch in training, by the running statistics afterwards."""
-        x = self.norm(self.conv(x))
+        x = self.norm(self.layer(x))
         return x
 
     @torch.no_grad()
     def folded(self) -> tuple[Tensor, Tensor]:
-        """Kernel (out, in, kh, kw) and bias (out,) of the convolution that does the same in evaluation."""
-        factor, bias = _affine(self.norm)
-        return self.conv.weight * factor[:, None, None, None], bias
-
-
-class NormalisedLinear(nn.Module):
-    """A full layer without bias and its batch normalisation: (N, in) to (N, out).
-
-    VGG's two hidden layers of 4,096 do not begin to learn without: the loss stays at chance.
-    """
-
-    def __init__(self, plain: nn.Linear) -> None:
-        super().__init__()
-        self.full = nn.Linear(plain.in_features, plain.out_features, bias=False)
-        self.norm = nn.BatchNorm1d(plain.out_features)
-        with torch.no_grad():
-            self.full.weight.copy_(plain.weight)
-            self.norm.bias.copy_(plain.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalised by the batch in training, by the running statistics afterwards."""
-        x = self.norm(self.full(x))
-        return x
-
-    @torch.no_grad()
-    def folded(self) -> tuple[Tensor, Tensor]:
-        """Weight (out, in) and bias (out,) of the full layer that does the same in evaluation."""
-        factor, bias = _affine(self.norm)
-        return self.full.weight * factor[:, None], bias
-
-
-def _affine(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Factor and addend (C,) that a normalisation comes to in evaluation."""
-    assert norm.running_mean is not None and norm.running_var is not None
-    factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-    return factor, norm.bias - norm.running_mean * factor
+        """Weight (out, in, kh, kw) or (out, in), and bias (out,), of the layer that does the same in evaluation."""
+        norm = self.norm
+        assert norm.running_mean is not None and norm.running_var is not None
+        factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        weight = self.layer.weight
+        return weight * factor.reshape(-1, *[1] * (weight.ndim - 1)), norm.bias - norm.running_mean * factor
 
 
 class BandResponseNorm(nn.Module):
@@ -145,7 +124,7 @@ def grids_at_flattening(network: Network) -> dict[str, tuple[int, int]]:
 def learning_form(network: Network, full: bool = False) -> Network:
     """`network`, changed in place: its convolutions normalised where they are not yet, all of it quick to train.
 
-    `full`: the hidden full layers, too.
+    `full`: the hidden full layers, too. VGG's two of 4,096 do not begin to learn without: the loss stays at chance.
     """
     if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
         quicken(network)
@@ -155,15 +134,9 @@ def learning_form(network: Network, full: bool = False) -> Network:
             network.set_submodule(path, PooledFlatten(grid))
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
-            if (
-                isinstance(child, nn.Linear)
-                and full
-                and isinstance(parent, nn.Sequential)
-                and child is not parent[-1]
-            ):
-                setattr(parent, name, NormalisedLinear(child))
-            elif isinstance(child, nn.Conv2d) and not isinstance(parent, NormalisedConv2d):
-                setattr(parent, name, NormalisedConv2d(child))
+            hidden = isinstance(parent, nn.Sequential) and child is not parent[-1]
+            if isinstance(child, nn.Conv2d) or (isinstance(child, nn.Linear) and hidden and full):
+                setattr(parent, name, Normalised(child))
             elif isinstance(child, nn.AvgPool2d):
                 # GoogLeNet's auxiliary classifiers pool 14 x 14 to 4 x 4; smaller pictures have no 14 x 14
                 setattr(parent, name, nn.AdaptiveAvgPool2d(4))
@@ -182,7 +155,7 @@ def published_form(learned: Network, plain: Network) -> Network:
     """
     state = dict(learned.state_dict())
     for path, module in learned.named_modules():
-        if isinstance(module, NormalisedConv2d | NormalisedLinear):
+        if isinstance(module, Normalised):
             for key in [key for key in state if key.startswith(f"{path}.")]:
                 del state[key]
             state[f"{path}.weight"], state[f"{path}.bias"] = module.folded()

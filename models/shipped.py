@@ -11,7 +11,9 @@ from app.manifest import read_manifest
 from app.network import Network as Served
 from models.architectures.network import Network
 from models.layers import Subsampling
-from models.normalised import NormalisedConv2d, NormalisedLinear
+from models.normalised import Normalised, learning_form
+
+SOME = 150  # every 150th training photo, by which normalisations settle: some of every class
 
 
 def shipped_numbers(folder: Path, cache: Path) -> dict[str, NDArray[np.float32]] | None:
@@ -92,5 +94,19 @@ def settle_normalisation(network: Network, inputs: Tensor) -> None:
 def as_learned(network: Network) -> None:
     """Make the statistics of fresh normalisations those of an affine map that does nothing but add its bias."""
     for module in network.modules():
-        if isinstance(module, NormalisedConv2d | NormalisedLinear):
+        if isinstance(module, Normalised):
             nn.init.constant_(module.norm.weight, (1 + module.norm.eps) ** 0.5)
+
+
+def learning_on(network: Network, full: bool, inputs: Tensor) -> Network:
+    """The learning form of a network that knows something already; as it is, it computes the same.
+
+    Args:
+        network: in its published form; changed in place.
+        full: as for `learning_form`.
+        inputs: of every class, (N, C, H, W), by which the normalisations settle.
+    """
+    network = learning_form(network, full)
+    as_learned(network)
+    settle_normalisation(network, inputs)
+    return network

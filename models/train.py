@@ -32,7 +32,7 @@ from models.normalised import learning_form, published_form
 from models.photo_recipe import renormalise, top1
 from models.photo_recipe import train as train_photos
 from models.photo_recipes import RECIPES
-from models.shipped import as_learned, load_numbers, settle_normalisation, shipped_numbers
+from models.shipped import SOME, learning_on, load_numbers, shipped_numbers
 
 ROOT = Path(__file__).parents[1]
 SETTLING = 8  # every eighth photo settles the statistics of the normalisations
@@ -67,10 +67,10 @@ def train_photo_network(name: str, data: Path | None, checkpoint: Path, fresh: b
     elif recipe.before:
         network, progress = lessons(recipe, network, photos, watched, checkpoint)
         losses, top1s = progress.losses, progress.top1
-    network = learning_form(network, recipe.normalise_full)
-    if numbers is not None or recipe.before:
-        as_learned(network)
-        settle_normalisation(network, normalise(photos[0][::150]))  # some of every class
+    if numbers is None and not recipe.before:
+        network = learning_form(network, recipe.normalise_full)
+    else:
+        network = learning_on(network, recipe.normalise_full, normalise(photos[0][::SOME]))
     learned, progress = train_photos(network, recipe, photos, watched, checkpoint)
     if recipe.renormalise:
         renormalise(learned, photos[0][::SETTLING])

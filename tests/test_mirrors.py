@@ -120,6 +120,10 @@ def test_more_than_a_file_left_over_is_fetched_anew(tmp_path: Path, start: Start
         ({"content": CONTENT[:-1]}, "says 10,239 bytes, 10,240 are right"),
         ({"content": CONTENT + b"?"}, "says 10,241 bytes, 10,240 are right"),
         ({"content": CONTENT[:-1], "chunked": True}, "ends after 10,239 of 10,240 bytes"),
+        (
+            {"content": CONTENT[:-1], "chunked": True, "breaks_after": lambda number: 0 if number == 2 else None},
+            "ends after 10,239 of 10,240 bytes, then does not continue the file",
+        ),
         ({"content": CONTENT + b"?" * 1000, "chunked": True}, "gives more than 10,240 bytes"),
         ({"content": CONTENT[:5000], "length": 10240}, "broke off after 5,000 of 10,240 bytes"),
     ],

@@ -1,6 +1,8 @@
 """Runs: what makes an id, what is kept, what is computed again."""
 
 import asyncio
+import gc
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +14,12 @@ from app.catalog import Catalog
 from app.crops import Crops
 from app.engine import Engine
 from app.errors import ImageUndecodable, RunNotFound, WeightsNotReady
+from app.graph import Layer
 from app.imaging import Image
+from app.kept import LEAST
 from app.manifest import PhotoPreprocessing, Structure
 from app.network import Network
+from app.reserve import Block
 from app.runs import Runs, compute, make_id
 from app.salt import read_salt
 from app.service import Service
@@ -250,6 +255,26 @@ def test_what_fell_out_is_computed_again_with_the_same_numbers(
     assert list(after) == list(before)
     for name, numbers in before.items():
         np.testing.assert_array_equal(after[name], numbers)
+
+
+def test_a_run_that_fell_out_gives_its_memory_back(catalog: Catalog, make_settings: MakeSettings) -> None:
+    large = [one for one in catalog.networks if one.ready and sum(map(size_of, one.graph.layers)) > LEAST]
+    network = min(large, key=lambda one: one.graph.multiply_adds)
+    kept = Runs(catalog, make_settings(cache_bytes=3 * sum(map(size_of, network.graph.layers))))
+    before = live_blocks()
+    for seed in range(8):
+        kept.create(network, encode(draw_scene(seed)), 5)
+    assert len(kept.records) == 8  # the records, and the answers that they hold, stay
+    assert 1 <= live_blocks() - before <= 3
+
+
+def size_of(layer: Layer) -> int:
+    return 4 * math.prod(layer.shape)
+
+
+def live_blocks() -> int:
+    gc.collect()
+    return sum(isinstance(one, Block) for one in gc.get_objects())
 
 
 def test_many_requests_for_an_evicted_run_compute_it_once(

@@ -11,7 +11,7 @@ from app.catalog import Catalog
 from benchmarks.chromium import NARROW
 from tests.browser.conftest import Open, Visit
 from tests.browser.test_page import answer, shown_predictions
-from tests.browser.test_scene import layers_of, middle, spot_of
+from tests.browser.test_scene import layers_of, middle, rest, spot_of
 from tests.conftest import MODELS
 
 pytestmark = pytest.mark.browser
@@ -97,6 +97,7 @@ def test_one_tap_opens_a_unit_of_a_deep_network(visit: Open, api: httpx.Client, 
         table = [layer for layer in layers_of(api, network) if len(layer["shape"]) == 3 and layer["shape"][2] > 1]
         for layer in table[3 :: len(table) // 6]:
             (_, height, width), name = layer["shape"], layer["name"]
+            rest(seen)  # the network comes back from beside the panel
             edge = spot_of(seen.page, name, [0, height // 2, width - 1])
             other = spot_of(seen.page, name, [1, height // 2, 0])
             between = ((edge[0] + other[0]) / 2, (edge[1] + other[1]) / 2)  # no cell lies here

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from models.architectures import build
-from models.normalised import BandResponseNorm, NormalisedConv2d, learning_form, published_form
+from models.normalised import BandResponseNorm, Normalised, learning_form, published_form
 
 
 @pytest.mark.parametrize("channels", [3, 5, 64])
@@ -19,14 +19,14 @@ def test_the_quick_response_norm_is_torchs(channels: int) -> None:
 def test_what_was_learned_is_in_the_published_form(name: str) -> None:
     torch.manual_seed(3)
     network = learning_form(build(name, 10), full=True)
-    assert name == "resnet18" or any(isinstance(module, NormalisedConv2d) for module in network.modules())
+    assert name == "resnet18" or any(isinstance(module, Normalised) for module in network.modules())
     network.train()
     for size in (network.input_shape[1], 128):  # statistics move; smaller pictures pass through full layers too
         for logits in network.training_logits(torch.randn(2, 3, size, size)):
             assert logits.shape == (2, 10)
     network.eval()
     plain = published_form(network, build(name, 10))
-    assert not any(isinstance(module, NormalisedConv2d) for module in plain.modules())
+    assert not any(isinstance(module, Normalised) for module in plain.modules())
     x = torch.randn(1, *network.input_shape)
     with torch.no_grad():
         torch.testing.assert_close(plain(x), network(x), rtol=1e-3, atol=1e-5)

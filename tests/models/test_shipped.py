@@ -13,7 +13,7 @@ from models.architectures import build
 from models.bundle import BUNDLED, ship_packed
 from models.normalised import learning_form, published_form
 from models.readme import BEGIN, END, table, write_table
-from models.shipped import as_learned, load_numbers, settle_normalisation, shipped_numbers
+from models.shipped import learning_on, load_numbers, shipped_numbers
 
 
 def test_what_is_shipped_is_the_next_warm_start(tmp_path: Path) -> None:
@@ -33,9 +33,7 @@ def test_what_is_shipped_is_the_next_warm_start(tmp_path: Path) -> None:
     with torch.no_grad():
         exact, packed = published.logits(x), warm.eval().logits(x)
         assert (exact - packed).abs().max() < 0.05 * exact.std()  # 8 bits a weight
-        warm = learning_form(warm)
-        as_learned(warm)
-        settle_normalisation(warm, x)
+        warm = learning_on(warm, full=False, inputs=x)
         torch.testing.assert_close(warm.eval().logits(x), packed, rtol=1e-3, atol=1e-3)
 
 
