@@ -155,6 +155,8 @@ class Engine:
             first = array.reshape(-1, *(channels_last if layer.channels_last else layer.shape))[0]
             first = first.transpose(2, 0, 1) if layer.channels_last else first  # (H, W, C) to (C, H, W)
             activations[layer.name] = np.ascontiguousarray(first, dtype=np.float32)
+            if self.graph.batch is not None:  # the other images of a fixed batch would be kept with it
+                activations[layer.name] = activations[layer.name].copy()
         return activations
 
     @cached_property

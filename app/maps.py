@@ -26,6 +26,7 @@ CHANNELS_PATTERN = r"^\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*$"
 CHANNELS_LENGTH = 200
 
 BLOCK = 1 << 19  # numbers looked at at once: 2 MB, which the processor's cache holds
+REMEMBERED = 1 << 20  # shares of pixels in cells that are kept once computed: 4 MB
 FEW = 1 << 16  # numbers that one core has drawn before another has begun
 MATRIX_SIDE = 1024  # a full layer may have 100 million weights: more pixels than a picture is good for
 
@@ -47,19 +48,32 @@ def fit(height: int, width: int, tile: int) -> tuple[int, int]:
     return max(1, round(height * tile / longer)), max(1, round(width * tile / longer))
 
 
-@lru_cache(maxsize=64)
 def overlaps(size: int, cells: int) -> Array:
+    """`share_of`, remembered where it is small: a full layer's would take 100 MB."""
+    return remembered_share(size, cells) if size * cells <= REMEMBERED else share_of(size, cells)
+
+
+@lru_cache(maxsize=64)
+def remembered_share(size: int, cells: int) -> Array:
+    """`share_of`, remembered."""
+    return share_of(size, cells)
+
+
+def share_of(size: int, cells: int) -> Array:
     """Share of each of `size` pixels in each of `cells` equal cells, float32 (cells, size); rows sum to 1.
 
     Cell j covers the interval [j, j + 1) * size / cells of the row of pixels; a pixel counts by how much of it lies
     inside.
     """
     edges = np.arange(cells + 1, dtype=np.float64) * size / cells  # (cells + 1,)
-    pixels = np.arange(size, dtype=np.float64)  # left edge of each pixel
-    left = np.maximum(edges[:-1, None], pixels[None, :])  # (cells, size)
-    right = np.minimum(edges[1:, None], pixels[None, :] + 1)
-    share: Array = (np.maximum(right - left, 0) * cells / size).astype(np.float32)
-    return share
+    first = np.minimum(edges[:-1].astype(np.int64), size - 1)  # the pixel in which each cell begins
+    pixels = np.minimum(first[:, None] + np.arange(size // cells + 2), size)  # (cells, few); size: outside
+    left = np.maximum(edges[:-1, None], pixels)
+    right = np.minimum(edges[1:, None], pixels + 1)
+    share = np.zeros((cells, size + 1), np.float32)
+    np.put_along_axis(share, pixels, (np.maximum(right - left, 0) * cells / size).astype(np.float32), axis=1)
+    inside: Array = np.ascontiguousarray(share[:, :size])
+    return inside
 
 
 def shrink(maps: Array, tile: int) -> Array:

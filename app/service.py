@@ -182,11 +182,14 @@ class Service:
         kept = self.runs.derived.find(key)
         if kept is not None:
             return kept[method]
-        heat = await self.workers.infer(
-            lambda: saliency(network, opened.activations, method, index), [network.id], key
-        )
-        self.runs.derived.put(key, {method: heat})
-        return heat
+
+        def look() -> Array:
+            heat = saliency(network, opened.activations, method, index)
+            if self.runs.records.find(run) is not None:  # deleted meanwhile: leave nothing behind
+                self.runs.derived.put(key, {method: heat})
+            return heat
+
+        return await self.workers.infer(look, [network.id], key)
 
     async def infer(self, network: Network, tensors: Array, names: Sequence[str]) -> dict[str, Array]:
         """Preprocessed inputs (B, C, H, W) through a network: output name -> (B, C, H, W) or (B, N).

@@ -19,6 +19,8 @@ from app.errors import InvalidValue
 Array = npt.NDArray[np.float32]
 
 DATATYPE = "FP32"
+MOST_AXES = 8
+MOST_NUMBERS = 1 << 31
 JSON_BYTES = 64 * 1024 * 1024  # of numbers; as text they are three times that
 
 
@@ -76,7 +78,8 @@ def read_request(body: bytes, header_length: str | None) -> Asked:
     """
     length = len(body)
     if header_length is not None:
-        if not header_length.isascii() or not header_length.isdigit() or int(header_length) > length:
+        digits = header_length.isascii() and header_length.isdigit() and len(header_length) <= 20
+        if not digits or int(header_length) > length:
             raise InvalidValue(
                 f"Inference-Header-Content-Length is {header_length[:40]!r}; the body has {length} bytes.",
                 header_length[:40],
@@ -100,6 +103,13 @@ def _numbers(given: InputTensor, raw: bytes) -> Array:
         raise InvalidValue(f"The input's datatype is {given.datatype}; it must be {DATATYPE}.", given.datatype)
     if any(size < 0 for size in given.shape):
         raise InvalidValue(f"The input's shape {given.shape} has a negative size.", given.shape, field="shape")
+    if len(given.shape) > MOST_AXES or math.prod(max(axis, 1) for axis in given.shape) > MOST_NUMBERS:
+        raise InvalidValue(
+            f"The input's shape {str(given.shape)[:80]} has {len(given.shape)} axes; up to {MOST_AXES}, and "
+            f"{MOST_NUMBERS} numbers, are read.",
+            given.shape[: MOST_AXES + 1],
+            field="shape",
+        )
     count, size = math.prod(given.shape), given.parameters.get("binary_data_size")
     if size is not None:
         if given.data is not None or size != len(raw) or size != 4 * count:

@@ -20,11 +20,14 @@ def is_at_this_machine(request: Request, root_path: str) -> bool:
     proxied = root_path or request.scope.get("http_version") == "1.0" or any(name in headers for name in FORWARDED)
     if proxied or request.client is None or not is_loopback(request.client.host):
         return False
-    host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    origin = headers.get("origin")
+    try:
+        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        same = origin is None or urlsplit(origin).netloc == headers.get("host")
+    except ValueError:  # such as "[", which is no address
+        return False
     if not is_loopback(host):
         return False
-    origin = headers.get("origin")
-    same = origin is None or urlsplit(origin).netloc == headers.get("host")
     return same and headers.get("sec-fetch-site", "none") in ("none", "same-origin")
 
 

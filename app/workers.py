@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import traceback
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ class Workers:
         self._places = CapacityLimiter(concurrency)
         self._drawing = CapacityLimiter(available_cores() + 2)
         self._jobs: set[Job] = set()
+        self._drawings: set[asyncio.Task[Any]] = set()
         self._shared: dict[str, Job] = {}
         self._held: Counter[str] = Counter()  # network -> its inferences that run or wait
         self._admitted = 0
@@ -94,7 +96,7 @@ class Workers:
             result: T = await asyncio.shield(job.task)
         finally:
             job.waiting -= 1
-            if job.waiting == 0 and not job.task.done():
+            if job.waiting == 0 and job.task is not None and not job.task.done():
                 job.abandoned.set()
                 if not job.started:
                     job.task.cancel()
@@ -122,8 +124,18 @@ class Workers:
             return await to_thread.run_sync(observed, limiter=CapacityLimiter(1))
 
     async def draw(self, work: Callable[[], T]) -> T:
-        """Run something short (encoding, reading a table) in a thread."""
-        return await to_thread.run_sync(work, limiter=self._drawing)
+        """Run something short (encoding, reading a table) in a thread.
+
+        A client that goes away ends the waiting, not the thread; so the drawing keeps its place until it is done.
+        """
+        task = asyncio.create_task(to_thread.run_sync(work, limiter=self._drawing))
+        self._drawings.add(task)
+        task.add_done_callback(self._drawn)
+        return await asyncio.shield(task)
+
+    def _drawn(self, task: "asyncio.Task[Any]") -> None:
+        self._drawings.discard(task)
+        let_go(task)
 
     def _start(self, work: Callable[[], T], networks: Collection[str], key: str | None) -> Job:
         job = Job(networks)
@@ -143,8 +155,8 @@ class Workers:
             self._held.subtract(networks)
             if key is not None and self._shared.get(key) is job:
                 del self._shared[key]
-            if not task.cancelled():
-                task.exception()  # seen here, so that asyncio does not complain when nobody is left to see it
+            job.task = None
+            let_go(task)
 
         job.task = asyncio.create_task(take_place())
         self._jobs.add(job)
@@ -153,3 +165,15 @@ class Workers:
             self._shared[key] = job
         job.task.add_done_callback(finish)
         return job
+
+
+def let_go(task: "asyncio.Task[Any]") -> None:
+    """Give back at once what a failed task's frames hold: pictures, uploads, activations.
+
+    A frame holds its task, the task its error, and the error's traceback the frame; such a circle would stand until
+    Python next looks for circles, however much memory it keeps.
+    """
+    error = None if task.cancelled() else task.exception()  # seen here: asyncio does not complain that nobody looked
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

@@ -154,6 +154,7 @@ def test_what_is_part_of_the_installation_is_not_pulled(build: Build) -> None:
         ({"Forwarded": "for=127.0.0.1"}, False),
         ({"Via": "1.1 proxy"}, False),
         ({"Host": "cnn.example.org"}, False),
+        ({"Host": "["}, False),
         ({"Host": "127.0.0.1.example.org"}, False),
         ({"Origin": "https://evil.example.org"}, False),
         ({"Origin": "null"}, False),

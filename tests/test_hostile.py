@@ -134,6 +134,13 @@ def test_large_pictures_at_once_take_turns(alone: Process, catalog: Catalog, cro
     print(f"{(alone.memory('VmHWM') - resting) >> 20} MiB above {resting >> 20} MiB")
 
 
+def test_damaged_large_pictures_one_after_the_other_leave_nothing(alone: Process) -> None:
+    whole, resting = largest("PNG", compress_level=1), alone.memory("VmRSS")
+    for _ in range(8):
+        problem_of(alone.client.post(alone.path, content=whole[: len(whole) * 3 // 4]), 422, "image-undecodable")
+    assert alone.memory("VmHWM") - resting < MEMORY
+
+
 def test_a_form_of_thousands_of_parts(alone: Process) -> None:
     part = b'--x\r\nContent-Disposition: form-data; name="n"\r\n\r\n1\r\n'
     headers = {"Content-Type": "multipart/form-data; boundary=x"}

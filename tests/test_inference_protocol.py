@@ -119,6 +119,13 @@ def test_errors_are_the_protocols(client: triton.InferenceServerClient, catalog:
         (b'{"inputs": [{"name": "x", "shape": [-1], "datatype": "FP32", "data": [1]}]}', {}, 400),
         (b'{"inputs": [{"name": "x", "shape": [], "datatype": "FP32", "data": [1]}]}', {}, 400),
         (f'{{"inputs": [{{"name": "{name}", "shape": [0, 1], "datatype": "FP32", "data": []}}]}}'.encode(), {}, 400),
+        (
+            f'{{"inputs": [{{"name": "{name}", "shape": {[1] * 100}, "datatype": "FP32", "data": [1]}}]}}'.encode(),
+            {},
+            400,
+        ),
+        (f'{{"inputs": [{{"name": "{name}", "shape": {[0, 2**62, 2**62]}, "datatype": "FP32"}}]}}'.encode(), {}, 400),
+        (b"{}abc", {"Inference-Header-Content-Length": "9" * 5000}, 400),
         (b"{}abc", {"Inference-Header-Content-Length": "99"}, 400),
         (b"{}abc", {"Inference-Header-Content-Length": "-1"}, 400),
         (b"{}", {"Content-Encoding": "gzip"}, 415),

@@ -1,12 +1,15 @@
 """Bounded inference off the event loop, once for all who ask for the same."""
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 
 import pytest
 
-from app.errors import Overloaded
+from app.cores import available_cores
+from app.errors import ImageUndecodable, Overloaded
 from app.wanted import check_wanted
 from app.workers import Workers
 
@@ -123,5 +126,59 @@ def test_a_failure_reaches_everybody_and_is_not_kept() -> None:
         assert [str(result) for result in results] == ["broken"] * 3
         assert await workers.infer(lambda: 7, key="one") == 7
         assert await workers.draw(lambda: 8) == 8
+
+    asyncio.run(scenario())
+
+
+class Heavy:
+    """Stands for what a job's frames hold: an upload, a picture, activations."""
+
+
+@pytest.mark.parametrize("how", ["infer", "draw"])
+def test_a_failure_leaves_nothing_in_memory(how: str) -> None:
+    alive: list[weakref.ref[Heavy]] = []
+
+    def work() -> None:
+        heavy = Heavy()
+        alive.append(weakref.ref(heavy))
+        try:
+            raise ValueError(f"{heavy} is truncated")
+        except ValueError as error:
+            raise ImageUndecodable("The picture is damaged.", 0) from error
+
+    async def scenario() -> None:
+        workers = Workers(concurrency=2, queue=3)
+        for _ in range(4):
+            with pytest.raises(ImageUndecodable):
+                await (workers.infer(work) if how == "infer" else workers.draw(work))
+
+    gc.collect()
+    gc.disable()  # what only a search for circles would find counts as kept
+    try:
+        asyncio.run(scenario())
+        assert len(alive) == 4 and not any(one() for one in alive)
+    finally:
+        gc.enable()
+
+
+def test_who_leaves_a_drawing_does_not_make_room_before_it_is_done() -> None:
+    async def scenario() -> None:
+        workers, gate, lock, running = Workers(concurrency=1, queue=1), threading.Event(), threading.Lock(), 0
+
+        def work() -> None:
+            nonlocal running
+            with lock:
+                running += 1
+            gate.wait(10)
+
+        places = available_cores() + 2
+        for _ in range(4 * places):
+            asked = asyncio.create_task(workers.draw(work))
+            await asyncio.sleep(0.01)
+            asked.cancel()
+        assert running == places
+        gate.set()
+        await workers.draw(lambda: None)
+        assert running == 4 * places
 
     asyncio.run(scenario())
