@@ -39,7 +39,7 @@ class ArrayFile:
                 small.append(view)
                 continue
             for start in range(0, len(view), CHUNK):
-                yield bytes(view[start : start + CHUNK])  # a view that waits to be sent would hold all of the array
+                yield view[start : start + CHUNK]
         if small:
             yield b"".join(small)
 
