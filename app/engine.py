@@ -149,14 +149,14 @@ class Engine:
         layers = self._computed
         arrays = self._forward(tensor[None], [layer.tensor for layer in layers], self._keeper)
         activations = {self.graph.layers[0].name: np.ascontiguousarray(tensor, dtype=np.float32)}
+        # where it must be; or always, as the other images of a fixed batch would be kept with a view of the first
+        copy = None if self.graph.batch in (None, 1) else True
         for layer, array in zip(layers, arrays, strict=True):
             # (B, ...) of a batch that repeats the image, or no batch axis at all after a squeezing reshape
             channels_last = (*layer.shape[1:], layer.shape[0])
             first = array.reshape(-1, *(channels_last if layer.channels_last else layer.shape))[0]
             first = first.transpose(2, 0, 1) if layer.channels_last else first  # (H, W, C) to (C, H, W)
-            activations[layer.name] = np.ascontiguousarray(first, dtype=np.float32)
-            if self.graph.batch is not None:  # the other images of a fixed batch would be kept with it
-                activations[layer.name] = activations[layer.name].copy()
+            activations[layer.name] = np.array(first, dtype=np.float32, order="C", copy=copy)
         return activations
 
     @cached_property

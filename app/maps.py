@@ -49,17 +49,6 @@ def fit(height: int, width: int, tile: int) -> tuple[int, int]:
 
 
 def overlaps(size: int, cells: int) -> Array:
-    """`share_of`, remembered where it is small: a full layer's would take 100 MB."""
-    return remembered_share(size, cells) if size * cells <= REMEMBERED else share_of(size, cells)
-
-
-@lru_cache(maxsize=64)
-def remembered_share(size: int, cells: int) -> Array:
-    """`share_of`, remembered."""
-    return share_of(size, cells)
-
-
-def share_of(size: int, cells: int) -> Array:
     """Share of each of `size` pixels in each of `cells` equal cells, float32 (cells, size); rows sum to 1.
 
     Cell j covers the interval [j, j + 1) * size / cells of the row of pixels; a pixel counts by how much of it lies
@@ -76,6 +65,9 @@ def share_of(size: int, cells: int) -> Array:
     return inside
 
 
+remembered_overlaps = lru_cache(maxsize=64)(overlaps)
+
+
 def shrink(maps: Array, tile: int) -> Array:
     """Shrink (C, H, W) to at most `tile` x `tile` by exact area mean; maps that fit are returned as they are.
 
@@ -86,12 +78,14 @@ def shrink(maps: Array, tile: int) -> Array:
     rows, columns = fit(height, width, tile)
     if (rows, columns) == (height, width):
         return maps
-    across = overlaps(width, columns).T  # (W, w)
+    # a full layer's shares would take 100 MB for good
+    shares = remembered_overlaps if max(height * rows, width * columns) <= REMEMBERED else overlaps
+    across = shares(width, columns).T  # (W, w)
     if height % rows == 0:
         low = maps.reshape(count, rows, height // rows, width).sum(axis=2)  # (C, h, W)
         across = across / np.float32(height // rows)
     else:
-        low = np.matmul(overlaps(height, rows), maps)  # (h, H) @ (C, H, W) -> (C, h, W)
+        low = np.matmul(shares(height, rows), maps)  # (h, H) @ (C, H, W) -> (C, h, W)
     shrunk: Array = np.matmul(low.reshape(-1, width), across).reshape(count, rows, columns)
     return shrunk
 

@@ -182,9 +182,10 @@ def receive_from(client: httpx.Client, url: str, origin: Pulled, part: Part) -> 
             except Interrupted as error:
                 reason, wait = str(error), error.wait
             if part.size < origin.bytes:
-                best, idle, reasons = (
-                    (part.size, 0, [reason]) if part.size > best else (best, idle + 1, [*reasons, reason])
-                )
+                if part.size > best:
+                    best, idle, reasons = part.size, 0, [reason]
+                else:
+                    idle, reasons = idle + 1, [*reasons, reason]
                 if idle >= TRIES:
                     raise MirrorFailed(", then ".join(dict.fromkeys(reasons)))
                 pause(part.transfer, wait or (0.25 * 2**idle if idle else 0))

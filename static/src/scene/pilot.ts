@@ -32,10 +32,10 @@ export interface Flight {
 export class Pilot {
   camera: Camera;
   frame: Frame = { width: 1, height: 1, left: 0, top: 0, right: 0, bottom: 0 };
+  private coming = this.frame; // where it is going, while it moves
   /** Whether the camera shows the whole network, and follows when its room or its plates change. */
   whole = false;
   /** What was flown to, while no hand has moved the camera since: it is framed anew when its room changes. */
-  private coming = this.frame; // where a frame that moves is going
   private subject: { points: readonly Vec[]; share: number } | null = null;
   private readonly clock: Clock;
   private readonly flight: Flight;
@@ -132,10 +132,10 @@ export class Pilot {
     if (this.whole && !this.clock.moves("camera")) this.aim(this.wholeView(this.camera.pose));
   }
 
-  /** Another network: what moved for the sake of the one before stands still, the frame where it was going. */
+  /** Another network: the frame no longer moves for the sake of the one before, and is where it was going. */
   settle(): void {
     if (this.clock.moves("frame")) this.frame = this.coming;
-    for (const motion of ["frame", "arrange"]) this.clock.stop(motion);
+    this.clock.stop("frame");
   }
 
   /** How much of the window panels cover; the network moves into what is left. */

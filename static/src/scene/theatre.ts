@@ -1,8 +1,7 @@
 /** The scene: plates, camera, marks and what the reader does with them, joined. Implements what the page may ask. */
 
-import type { Maps } from "../data/maps";
+import { channelOrder, type Maps } from "../data/maps";
 import { meanOf } from "../data/mean";
-import { channelOrder } from "../data/maps";
 import type { Layer, ModelDetail } from "../data/wire";
 import type { Scale, Theme } from "../draw/colour";
 import { between, type Camera, type Frame } from "../layout/camera";
@@ -98,6 +97,7 @@ export class Theatre implements Stage {
 
   /** Builds a network's plates, dark until their maps come. */
   show(model: ModelDetail): void {
+    this.clock.stop("arrange"); // the plates of the network before
     this.pilot.settle();
     this.world = new World(model, this.pilot.frame.width >= NARROW ? 1.2 : 0.72);
     this.layers = model.layers;

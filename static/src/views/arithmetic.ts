@@ -7,6 +7,7 @@ import { percent } from "../data/number";
 import type { Answer, ModelDetail, WeightsInfo } from "../data/wire";
 import { isBlank, type Input } from "../input/picture";
 import { Latest } from "../input/latest";
+import { messageOf } from "./notices";
 
 const NAMES: Record<string, string> = { fp32: "32-bit floats", int8: "8-bit integers" };
 const SHORT: Record<string, string> = { fp32: "32 bits", int8: "8 bits" };
@@ -67,7 +68,7 @@ export class Arithmetic {
         for (const precision of this.precisions) answers.push(await this.api.predict(model.id, weights.id, precision, picture)); // one by one: each has the processor to itself
         shown = answerTable(answers);
       } catch (error) {
-        shown = h("p", { class: "prompt" }, error instanceof Error ? error.message : String(error));
+        shown = h("p", { class: "prompt" }, messageOf(error));
       }
       if (this.latest === input && this.precision !== "fp32") this.table.replaceChildren(shown);
     });

@@ -2,6 +2,7 @@
 
 import { button, h } from "../dom";
 import { pictureOf } from "../input/ink";
+import { messageOf } from "./notices";
 
 /** Why this page cannot have the camera, or null. */
 export function cameraProblem(): string | null {
@@ -16,7 +17,7 @@ function refusal(error: unknown): string {
   if (name === "NotAllowedError") return "The camera was not allowed. Allow it for this page in the browser's settings, or upload a photo.";
   if (name === "NotFoundError" || name === "OverconstrainedError") return "There is no camera on this machine. Upload a photo instead.";
   if (name === "NotReadableError") return "The camera is in use by another program. Close that, and try again.";
-  return `The camera did not start: ${error instanceof Error ? error.message : String(error)}`;
+  return `The camera did not start: ${messageOf(error)}`;
 }
 
 /** Longest side of a still in pixels: as large as any network looks at, with room to crop. */

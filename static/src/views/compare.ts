@@ -11,6 +11,7 @@ import { Latest } from "../input/latest";
 import { samplePicture } from "../input/picture";
 import { sampleNamed, SAMPLES } from "../input/samples";
 import { pairView } from "./pair";
+import { messageOf } from "./notices";
 
 /** One of the two: a network and its run. */
 export interface Half {
@@ -108,7 +109,7 @@ export class Compare {
         this.fillLayers();
         await this.redraw();
       } catch (error) {
-        this.words.textContent = error instanceof Error ? error.message : String(error);
+        this.words.textContent = messageOf(error);
       } finally {
         this.dialog.dataset["busy"] = "false";
       }
@@ -151,7 +152,7 @@ export class Compare {
   }
 
   private draw(): void {
-    this.work.push(() => this.redraw().catch((error: unknown) => { this.words.textContent = error instanceof Error ? error.message : String(error); }));
+    this.work.push(() => this.redraw().catch((error: unknown) => { this.words.textContent = messageOf(error); }));
   }
 
   private async redraw(): Promise<void> {

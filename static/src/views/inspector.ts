@@ -18,6 +18,7 @@ import { explanationView } from "./explanation";
 import { fieldView } from "./field";
 import { legendView } from "./legend";
 import { Player } from "./player";
+import { messageOf } from "./notices";
 
 export interface Look {
   scale: Scale;
@@ -260,7 +261,7 @@ export class Inspector {
   }
 
   private fail(layer: Layer, error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     this.place.replaceChildren(h("header", {}, h("h2", {}, layer.name), this.closeButton()), h("p", { class: "prompt" }, message));
     this.place.hidden = false;
   }

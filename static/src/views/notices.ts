@@ -2,6 +2,11 @@
 
 import { button, byId, calm } from "../dom";
 
+/** What an error says, for a place of its own. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** Shows what went wrong, or takes it away (null). */
 export function say(error: unknown): void {
   const alert = byId("alert");

@@ -10,6 +10,7 @@ import { Latest } from "../input/latest";
 import { currentTheme } from "../theme";
 import { evidenceView } from "./evidence";
 import type { Walk } from "./relations";
+import { messageOf } from "./notices";
 
 /** Up to this many classes are named one by one. */
 const NAMED = 20;
@@ -103,7 +104,7 @@ export class Predictions {
       const explanation = await this.api.explanation(run.id, layer.name, scoreUnit(layer, prediction.index));
       shown = evidenceView(prediction.label, explanation, { layers: model.layers, theme: currentTheme(), walk: this.walk });
     } catch (error) {
-      shown = h("p", { class: "note" }, error instanceof Error ? error.message : String(error));
+      shown = h("p", { class: "note" }, messageOf(error));
     }
     if (run !== this.run) return;
     for (const other of this.element.querySelectorAll(".bar-row")) other.setAttribute("aria-pressed", String(other === row));
