@@ -1,27 +1,24 @@
-"""Clients that go away or stop reading hold nothing, as ASGI middleware."""
+"""Clients that go away hold nothing, as ASGI middleware; app.connections cuts off those that stop reading."""
 
 import asyncio
-import logging
 from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import UploadTooSlow
 
-log = logging.getLogger(__name__)
-
 NOTHING_MORE: Message = {"type": "http.request", "body": b"", "more_body": False}
 GONE: Message = {"type": "http.disconnect"}
 
 
 class Clients:
-    """Cancels a request whose client is gone, or takes no byte of the answer for `send_seconds`.
+    """Cancels a request whose client is gone.
 
     A body that is not there after `body_seconds` is UploadTooSlow for whoever reads it.
     """
 
-    def __init__(self, app: ASGIApp, body_seconds: float, send_seconds: float) -> None:
-        self.app, self.body_seconds, self.send_seconds = app, body_seconds, send_seconds
+    def __init__(self, app: ASGIApp, body_seconds: float) -> None:
+        self.app, self.body_seconds = app, body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on beside a watch over its connection."""
@@ -60,16 +57,8 @@ class Clients:
                 pass
             gone.set()
 
-        async def send_in_time(message: Message) -> None:
-            try:
-                async with asyncio.timeout(self.send_seconds):
-                    await send(message)
-            except TimeoutError:
-                log.warning("%s %s: the client stopped reading.", scope["method"], scope["path"])
-                raise asyncio.CancelledError from None
-
         async def answer() -> None:
-            await self.app(scope, receive_body, send_in_time)
+            await self.app(scope, receive_body, send)
 
         answering = asyncio.create_task(answer())
         watching = asyncio.create_task(watch())

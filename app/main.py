@@ -74,7 +74,7 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
     problems.install(app, [route for router in ROUTERS for route in router.routes])
     # the last one added is the first to see a request
     app.add_middleware(UploadBudget, upload_bytes=settings.upload_bytes)
-    app.add_middleware(Clients, body_seconds=settings.body_seconds, send_seconds=settings.send_seconds)
+    app.add_middleware(Clients, body_seconds=settings.body_seconds)
     if settings.token:
         app.add_middleware(BearerToken, token=settings.token)
     if settings.cors_origins:

@@ -73,9 +73,13 @@ class Settings(BaseSettings):
     queue: int = Field(
         64, ge=0, description="Inferences of one network that may wait for a place; more are answered 503."
     )
-    body_seconds: float = Field(60, gt=0, description="Longest time a request's body may take to arrive, in seconds.")
+    body_seconds: float = Field(
+        60,
+        gt=0,
+        description="Longest time that the head of a request, then its body, may take to arrive, in seconds.",
+    )
     send_seconds: float = Field(
-        60, gt=0, description="Longest time a client may take no byte of an answer, in seconds."
+        60, gt=0, description="Longest time a client may take next to nothing of an answer, in seconds."
     )
     keep_alive_seconds: int = Field(5, ge=1, description="How long an idle connection is kept open, in seconds.")
     provider: str = Field(

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from app import logs
 from app.catalog import Catalog
+from app.connections import connections
 from app.errors import ConvscopeError, ImageUndecodable, InvalidValue
 from app.imaging import Image, as_image
 from app.main import create_app
@@ -42,6 +43,7 @@ def serve(options: argparse.Namespace) -> int:
         create_app(settings),
         host=settings.host,
         port=settings.port,
+        http=connections(settings.body_seconds, settings.send_seconds),
         log_level=settings.log_level,
         log_config=logs.configuration(settings.log_format, settings.log_level),
         access_log=False,  # app.logs has its own

@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from PIL import Image, ImageDraw
 
 from app.catalog import Catalog
+from app.connections import connections
 from app.main import create_app
 from app.places import BUNDLED
 from app.settings import Settings
@@ -69,12 +70,19 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
+def serving(app: FastAPI, body_seconds: float = 60, send_seconds: float = 60) -> Iterator[str]:
     """A real server on a free port, for as long as the block runs; gives its base URL."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         server = uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=5, server_header=False)
+            uvicorn.Config(
+                app,
+                http=connections(body_seconds, send_seconds),
+                log_level="warning",
+                ws="none",
+                timeout_graceful_shutdown=5,
+                server_header=False,
+            )
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
@@ -107,7 +115,10 @@ def serve(make_settings: MakeSettings, catalog: Catalog) -> Iterator[Serve]:
     with ExitStack() as running:
 
         def start(**changes: Any) -> httpx.Client:
-            url = running.enter_context(serving(create_app(make_settings(**changes), catalog)))
+            settings = make_settings(**changes)
+            url = running.enter_context(
+                serving(create_app(settings, catalog), settings.body_seconds, settings.send_seconds)
+            )
             return running.enter_context(httpx.Client(base_url=url, timeout=120))
 
         yield start

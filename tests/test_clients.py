@@ -1,8 +1,11 @@
 """Slow and vanished clients hold nothing; a server under twice its load answers right, or 503 at once."""
 
+import errno
+import gc
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,16 +91,91 @@ def test_uploads_together_take_no_more_than_the_setting(serve: Serve, catalog: C
     wait_for(lambda: client.post(path, content=image).status_code == 200)  # given up, and its place is free
 
 
-def test_a_client_that_does_not_read_is_given_up(serve: Serve, catalog: Catalog, photo: bytes) -> None:
-    client = serve(send_seconds=0.3)
-    largest = max((one for one in catalog.networks if one.ready), key=lambda one: one.graph.units)
-    run = client.post(f"/api/v1/models/{largest.id}/runs", content=photo).json()["id"]
-    connection = socket.create_connection((client.base_url.host, client.base_url.port or 0))
+def ask_without_reading(client: httpx.Client, path: str) -> socket.socket:
+    """A GET whose answer is not read, on a connection that takes little unread."""
+    connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    connection.sendall(f"GET /api/v1/runs/{run}/activations.safetensors HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-    route = 'route="/api/v1/runs/{run}/activations.safetensors"'
-    wait_for(lambda: route in client.get("/metrics").text)  # counted: the server is done with it
-    connection.close()
+    connection.connect((client.base_url.host, client.base_url.port or 0))
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    return connection
+
+
+def is_cut_off(connection: socket.socket) -> bool:
+    """Whether the server has reset the connection; nothing is read."""
+    try:
+        connection.getpeername()
+    except OSError as error:
+        return error.errno == errno.ENOTCONN
+    return False
+
+
+def large_run(client: httpx.Client, catalog: Catalog, photo: bytes) -> str:
+    """Path of a run whose activations no socket holds."""
+    largest = max((one for one in catalog.networks if one.ready), key=lambda one: one.graph.units)
+    return f"/api/v1/runs/{client.post(f'/api/v1/models/{largest.id}/runs', content=photo).json()['id']}"
+
+
+@pytest.mark.parametrize("connection_header", ["keep-alive", "close"])
+def test_a_client_that_does_not_read_is_cut_off(
+    serve: Serve, catalog: Catalog, photo: bytes, connection_header: str
+) -> None:
+    client = serve(send_seconds=0.5)
+    run = large_run(client, catalog, photo)
+    streamed = ask_without_reading(client, f"{run}/activations.safetensors")
+    # given to the connection in one piece: the route is done with it long before it is sent
+    whole = ask_without_reading(client, f"{run}/overview.safetensors?tile=224\r\nConnection: {connection_header}")
+    wait_for(lambda: is_cut_off(streamed) and is_cut_off(whole))
+    routes = [f'route="/api/v1/runs/{{run}}/{file}.safetensors"' for file in ("activations", "overview")]
+    wait_for(lambda: all(route in client.get("/metrics").text for route in routes))
+    streamed.close()
+    whole.close()
+
+
+def test_what_was_not_read_is_given_back(serve: Serve, catalog: Catalog, photo: bytes) -> None:
+    client = serve(send_seconds=2)
+    run = large_run(client, catalog, photo)
+    tracemalloc.start()
+    try:
+        size = len(client.get(f"{run}/overview.safetensors?tile=112").content)
+        gc.collect()
+        resting = tracemalloc.get_traced_memory()[0]
+        waiting = [ask_without_reading(client, f"{run}/overview.safetensors?tile=112") for _ in range(4)]
+        wait_for(lambda: tracemalloc.get_traced_memory()[0] - resting > 3 * size)
+        wait_for(lambda: all(is_cut_off(one) for one in waiting))
+        wait_for(lambda: tracemalloc.get_traced_memory()[0] - resting < size)
+    finally:
+        tracemalloc.stop()
+    for one in waiting:
+        one.close()
+
+
+def test_a_client_that_reads_slowly_gets_all(serve: Serve, catalog: Catalog, photo: bytes) -> None:
+    client = serve(send_seconds=0.2)
+    path = f"{large_run(client, catalog, photo)}/activations.safetensors"
+    expected = client.get(path).content
+    with ask_without_reading(client, path) as connection:
+        connection.settimeout(20)
+        got, slow_until = b"", time.monotonic() + 2  # ten times what it would take to be cut off
+        while time.monotonic() < slow_until:
+            got += connection.recv(1024)
+            time.sleep(0.02)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        pieces = [got]
+        while sum(map(len, pieces)) < len(expected):
+            pieces.append(connection.recv(1 << 20))
+    assert b"".join(pieces).endswith(expected[-100_000:])
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"\r\n\r\n"])
+def test_a_head_that_does_not_come_is_given_up(serve: Serve, begun: bytes) -> None:
+    client = serve(body_seconds=0.5)
+    with socket.create_connection((client.base_url.host, client.base_url.port or 0)) as connection:
+        connection.sendall(begun)
+        connection.settimeout(20)
+        assert connection.recv(1) == b""
+    assert client.get("/healthz").status_code == 200  # whoever asks, and then waits, keeps the connection
+    time.sleep(1)
+    assert client.get("/healthz").status_code == 200
 
 
 def test_twice_the_load_for_a_moment(cache_dir: Path, catalog: Catalog, capsys: pytest.CaptureFixture[str]) -> None:

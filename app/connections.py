@@ -1,0 +1,112 @@
+"""One client's connection, cut when the client neither asks nor takes its answer; uvicorn's own waits for ever."""
+
+import asyncio
+import fcntl
+import logging
+import socket
+import struct
+import termios
+from typing import ClassVar
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+log = logging.getLogger(__name__)
+
+LEAST_RATE = 1024  # bytes a second that a client takes of an answer; a phone's worst reception gives ten times that
+
+
+class Connection(HttpToolsProtocol):
+    """HTTP/1.1 over one connection, with two limits that uvicorn does not have.
+
+    What uvicorn sends lies in the transport's buffer until the client takes it, and keeps alive the arrays that it is
+    part of; closing waits for that buffer, too. So whoever takes less than LEAST_RATE over `send_seconds` is cut off.
+    And the head of a request has to be there `head_seconds` after its first byte, or after connecting.
+    """
+
+    head_seconds: ClassVar[float]
+    send_seconds: ClassVar[float]
+
+    _head: asyncio.TimerHandle | None = None
+    _sending: asyncio.TimerHandle | None = None
+    _left = 0  # bytes, when the timer of sending was set
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """A client is there: its first request is awaited."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of a request; where none is under way, its head begins."""
+        if self._head is None and (self.cycle is None or self.cycle.response_complete):
+            self._await_head()
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        self._cancel()
+        super().on_headers_complete()
+
+    def pause_writing(self) -> None:
+        """More than the kernel takes is to be sent."""
+        super().pause_writing()
+        self._await_taking()
+
+    def on_response_complete(self) -> None:
+        """The answer was given to the transport, which may still hold some of it."""
+        super().on_response_complete()
+        self._await_taking()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone, and nothing waits for it."""
+        self._cancel()
+        if self._sending is not None:
+            self._sending.cancel()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        self._head = self.loop.call_later(self.head_seconds, self.transport.abort)
+
+    def _cancel(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+    def _await_taking(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+        self._left = self._untaken()
+        self._sending = self.loop.call_later(self.send_seconds, self._look)
+
+    def _look(self) -> None:
+        """Cut off whoever took too little since the last look; look again while there is something to send."""
+        if not self.transport.get_write_buffer_size():
+            return
+        if self._left - self._untaken() >= LEAST_RATE * self.send_seconds:
+            self._await_taking()
+            return
+        request = self.cycle.scope if self.cycle is not None else None
+        named = f"{request['method']} {request['path']}" if request else "a request without a head"
+        log.warning("%s: the client stopped reading, and is cut off with %d bytes to go.", named, self._untaken())
+        # with a reset: closed in order, the kernel would keep what it holds and go on offering it
+        at_once = struct.pack("ii", 1, 0)
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        self.transport.abort()
+
+    def _untaken(self) -> int:
+        """Bytes that the client has not acknowledged: the transport's and the kernel's.
+
+        The kernel asks for more only when a third of its own buffer, of up to some megabytes, is free: a slow client
+        takes that long without the transport noticing.
+        """
+        bytes_left: int = self.transport.get_write_buffer_size()
+        connection = self.transport.get_extra_info("socket")
+        try:
+            (queued,) = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"\0" * 4))
+        except OSError:  # a closed connection, or a kernel that does not tell
+            return bytes_left
+        return bytes_left + int(queued)
+
+
+def connections(head_seconds: float, send_seconds: float) -> type[Connection]:
+    """The class that uvicorn makes connections of, with those limits."""
+    return type("Connection", (Connection,), {"head_seconds": head_seconds, "send_seconds": send_seconds})
