@@ -176,6 +176,8 @@ class Network:
     def initializers(self) -> Mapping[str, npt.NDArray[Any]]:
         """The graph's numbers by ONNX name; external ones are memory-mapped."""
         self.require_numbers()
+        if self._gone:
+            self.prepare()
         return open_initializers(self.model, self._folder)
 
     @property
@@ -195,8 +197,10 @@ class Network:
     @property
     def engine(self) -> Engine:
         """The loaded session; loading happens once, in whichever thread comes first."""
-        if self._engine is None:
+        if self._engine is None or self._gone:
             with self._loading:
+                if self._gone:
+                    self.prepare()  # the session for the probabilities may yet have to read it
                 if self._engine is None:
                     self.require_numbers()
                     session = self.open_session(self.id, self.weights_id) if self.open_session else None
@@ -212,6 +216,13 @@ class Network:
     def engine_version(self) -> str:
         """What computes: part of a run's identity, since another engine may round differently."""
         return f"onnxruntime {onnxruntime.__version__} {self.engine.provider}"
+
+    @property
+    def _gone(self) -> bool:
+        """Whether somebody emptied the cache folder since the numbers were made there."""
+        if self._folder is None or not isinstance(self.weights.origin, Seeded | Packed):
+            return False
+        return not place(self.cache_dir, self.weights.origin).exists()
 
     def prepare(self, progress: Callable[[int], None] | None = None) -> None:
         """Bring the numbers to this machine where that can be done without a network.

@@ -283,8 +283,19 @@ class Runs:
         return self.derived.find(record.id)
 
     def recompute(self, record: Record) -> Activations:
-        """Every layer's activation of a run, computed from its image: the same numbers as at first."""
-        outcome = compute(self.network(record), record.image, self.max_pixels)
+        """Every layer's activation of a run, computed from its image: the same numbers as at first.
+
+        Raises:
+            RunNotFound: what it was made with is no longer here, or not on this replica.
+        """
+        network = self.network(record)
+        if make_id(network, record.sha256, Crops(record.crops), self.salt) != record.id:
+            raise RunNotFound(
+                f"The run '{record.id}' was made with another file, version or salt of {record.model} than there is "
+                "here. Post the image again.",
+                record.id,
+            )
+        outcome = compute(network, record.image, self.max_pixels)
         if self.records.find(record.id) is not None:  # deleted meanwhile: leave nothing behind
             self.derived.put(record.id, outcome.activations)
         return outcome.activations

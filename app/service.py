@@ -59,7 +59,7 @@ class Service:
         self.runs = Runs(catalog, settings)
         self.workers = Workers(settings.concurrency, settings.queue)
         self.pulls = Pulls(settings)
-        self._batchers: dict[tuple[str, str, str, str], Batcher] = {}
+        self._batchers: dict[tuple[str, str, str], tuple[Network, Batcher]] = {}
         self.metrics = Metrics(self.runs, self.workers, [manifest.id for manifest in catalog.models])
 
     async def predict(self, network: Network, data: bytes, crops: Crops) -> Outcome:
@@ -108,10 +108,12 @@ class Service:
         if network.engine.elsewhere:
             rows, inference = await forward(tensor[None])
             return rows[0], inference
-        key = (network.id, network.weights_id, network.precision, network.digest)
-        if key not in self._batchers:
-            self._batchers[key] = Batcher(forward, network.engine.batch)
-        return await self._batchers[key].classify(tensor)
+        key = (network.id, network.weights_id, network.precision)
+        known, batcher = self._batchers.get(key, (None, None))
+        if batcher is None or known is not network:  # its file was pulled anew
+            batcher = Batcher(forward, network.engine.batch)
+            self._batchers[key] = network, batcher
+        return await batcher.classify(tensor)
 
     async def predict_together(self, networks: Sequence[Network], data: bytes, crops: Crops) -> list[Outcome]:
         """One image through several networks, nothing kept.

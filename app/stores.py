@@ -11,6 +11,8 @@ import numpy.typing as npt
 from app.clock import steady_time
 
 Array = npt.NDArray[np.float32]
+RECORD_BYTES = 1024  # of Python, about, for what is neither image nor probabilities
+
 Activations = Mapping[str, Array]  # layer name -> (C, H, W) or (N,)
 
 
@@ -46,7 +48,7 @@ class Record:
     @property
     def nbytes(self) -> int:
         """Bytes that count against the budget of records."""
-        return len(self.image) + self.probabilities.nbytes
+        return len(self.image) + self.probabilities.nbytes + RECORD_BYTES
 
 
 class RecordStore:

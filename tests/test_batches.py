@@ -11,6 +11,7 @@ import pytest
 from app.batches import Answer, Array, Batcher
 from app.catalog import Catalog
 from app.crops import Crops
+from app.engine import Engine
 from app.service import Service
 from tests.conftest import MakeSettings, draw_scene, encode
 
@@ -112,3 +113,26 @@ def test_replicas_compute_at_the_same_time(catalog: Catalog, make_settings: Make
         assert [len(one.probabilities) for one in outcomes] == [replicas.classes] * 2
 
     asyncio.run(both())
+
+
+def test_a_network_whose_file_came_anew_computes_with_it(
+    catalog: Catalog, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = min((one for one in catalog.networks if one.ready), key=lambda one: one.graph.multiply_adds)
+    again = Catalog.open(make_settings())
+    new = again.network(old.id, old.weights_id)
+    new.prepare()
+    service, asked, probabilities = Service(make_settings(), catalog), list[Engine](), Engine.probabilities
+
+    def noted(engine: Engine, tensors: Array) -> Array:
+        asked.append(engine)
+        return probabilities(engine, tensors)
+
+    monkeypatch.setattr(Engine, "probabilities", noted)
+
+    async def scenario() -> None:
+        for network in (old, new, new):
+            await service.predict(network, encode(draw_scene(), "PNG"), Crops.ONE)
+
+    asyncio.run(scenario())
+    assert asked == [old.engine, new.engine, new.engine]

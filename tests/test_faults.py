@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 from app.catalog import Catalog
@@ -179,6 +180,33 @@ def test_a_disk_that_has_room_again_is_used_without_a_restart(
         full = False
         wait_until(lambda: is_ready(client))
         post_run(client, "packed", photo)
+
+
+def test_a_cache_folder_that_is_emptied_under_the_server_is_filled_again(
+    bundled: Path, make_settings: MakeSettings, photo: bytes, tmp_path: Path
+) -> None:
+    settings = make_settings(cache_dir=tmp_path / "cache")
+    with started(settings, bundled) as client:
+        wait_until(lambda: is_ready(client))
+        shutil.rmtree(settings.cache_dir)
+        run = post_run(client, "packed", photo)  # loaded only now
+        shutil.rmtree(settings.cache_dir)
+        answer = client.post("/api/v1/models/packed/predictions", content=photo)  # by a session of its own
+        assert answer.status_code == 200, answer.text
+        np.testing.assert_allclose(
+            [one["probability"] for one in answer.json()["predictions"]],
+            [one["probability"] for one in run["predictions"]],
+            rtol=1e-5,
+        )
+        shutil.rmtree(settings.cache_dir)
+        layers = client.get("/api/v1/models/packed").json()["layers"]
+        for layer in layers:
+            filters = client.get(f"/api/v1/models/packed/layers/{layer['name']}/filters.npy")
+            assert filters.status_code in (200, 404), filters.text  # not every layer has any
+            place = f"units/{'/'.join('0' for _ in layer['shape'])}"
+            unit = client.get(f"/api/v1/runs/{run['id']}/layers/{layer['name']}/{place}")
+            assert unit.status_code == 200, unit.text
+        assert is_ready(client)
 
 
 # --- damaged files ------------------------------------------------------------------------------------------------

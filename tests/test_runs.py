@@ -23,7 +23,7 @@ from app.reserve import Block
 from app.runs import Runs, compute, make_id
 from app.salt import read_salt
 from app.service import Service
-from app.stores import DerivedCache, Elapsed, Record, RecordStore
+from app.stores import RECORD_BYTES, DerivedCache, Elapsed, Record, RecordStore
 from tests.conftest import MakeSettings, draw_scene, encode
 
 
@@ -36,9 +36,12 @@ class Clock:
         return self.now
 
 
-def record(name: str, size: int = 100, expires: float = 2000) -> Record:
+KB = 1024
+
+
+def record(name: str, size: int = 2 * KB, expires: float = 2000) -> Record:
     nothing = Elapsed(0, 0, 0, 0)
-    image = bytes(size - 4)
+    image = bytes(size - RECORD_BYTES - 4)
     probabilities = np.zeros(1, np.float32)
     return Record(name, "m", "w", "fp32", 1, image, "", 1, 1, probabilities, 5, nothing, 1000, expires)
 
@@ -54,7 +57,7 @@ def network(catalog: Catalog) -> Network:
 
 def test_records_expire() -> None:
     clock = Clock()
-    store = RecordStore(1000, 60, clock)
+    store = RecordStore(10 * KB, 60, clock)
     store.put(record("a", expires=1060))
     assert store.find("a") is not None
     clock.now = 1060
@@ -64,7 +67,7 @@ def test_records_expire() -> None:
 
 def test_expired_records_make_room_before_others() -> None:
     clock = Clock()
-    store = RecordStore(250, 60, clock)
+    store = RecordStore(5 * KB, 60, clock)
     store.put(record("a", expires=2000))
     store.put(record("b", expires=1010))
     clock.now = 1020
@@ -74,7 +77,7 @@ def test_expired_records_make_room_before_others() -> None:
 
 def test_whatever_goes_is_told() -> None:
     clock, gone = Clock(), list[str]()
-    store = RecordStore(250, 60, clock, gone.append)
+    store = RecordStore(5 * KB, 60, clock, gone.append)
     store.put(record("a"))
     store.put(record("a"))  # replaced, not gone
     store.put(record("b", expires=1010))
@@ -90,15 +93,15 @@ def test_whatever_goes_is_told() -> None:
 
 
 def test_the_least_recently_used_record_goes_first() -> None:
-    store = RecordStore(300, 60, Clock())
+    store = RecordStore(6 * KB, 60, Clock())
     for name in "abc":
         store.put(record(name))
     assert store.find("a")
     store.put(record("d"))
     assert [name for name in "abcd" if store.find(name)] == ["a", "c", "d"]
-    assert store.nbytes == 300
-    store.put(record("a", size=50))  # again: it replaces itself
-    assert store.nbytes == 250
+    assert store.nbytes == 6 * KB
+    store.put(record("a", size=2 * KB - 500))  # again: it replaces itself
+    assert store.nbytes == 6 * KB - 500
 
 
 def test_one_record_over_the_budget_is_kept_until_the_next() -> None:
@@ -255,6 +258,18 @@ def test_what_fell_out_is_computed_again_with_the_same_numbers(
     assert list(after) == list(before)
     for name, numbers in before.items():
         np.testing.assert_array_equal(after[name], numbers)
+
+
+def test_numbers_of_another_file_are_not_given_out_as_a_run(
+    catalog: Catalog, network: Network, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = Runs(catalog, make_settings())
+    made, _ = runs.create(network, encode(draw_scene()), 5)
+    runs.derived.remove(made.id)
+    monkeypatch.setitem(network.__dict__, "digest", "0" * 64)  # as on a replica that was updated first
+    with pytest.raises(RunNotFound, match="another file"):
+        runs.recompute(made)
+    assert runs.derived.nbytes == 0
 
 
 def test_a_run_that_fell_out_gives_its_memory_back(catalog: Catalog, make_settings: MakeSettings) -> None:
