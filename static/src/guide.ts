@@ -57,17 +57,15 @@ export class Guide {
 
   /** A network was chosen: its tour is fetched. */
   async show(model: ModelDetail): Promise<void> {
-    if (this.model?.id === model.id) {
-      this.model = model;
-      return;
-    }
     const arriving = this.model === null; // the link's tour belongs to the network that the page opens with
+    const known = this.model?.id === model.id; // with other weights
     this.model = model;
     this.run = null;
+    this.compareButton.disabled = true;
+    if (known) return;
     this.steps = null;
     if (!arriving && this.tour.open) this.endTour();
     this.tourButton.hidden = true;
-    this.compareButton.disabled = true;
     const steps = model.tour ? await this.api.tour(model.id) : null;
     if (this.model !== model) return;
     this.steps = steps;

@@ -1,35 +1,64 @@
 /** The page, wired: the server's context, the catalog, the keys. */
 
 import { Api } from "./data/api";
+import { isGone, untilAlive, willGoOn } from "./data/server";
+import type { Model } from "./data/wire";
 import { breathe, byId } from "./dom";
 import { letDraw } from "./draw/ready";
 import { Page } from "./page";
 import { toggleTheme } from "./theme";
 import { Help } from "./views/help";
+import { say } from "./views/notices";
 
 const context = document.body.dataset;
+
+/** Keys that some keyboards have only on a second level, with Alt or AltGr (which says it is Control and Alt). */
+const SECOND_LEVEL = /^[[\]/?]$/;
+
+/** What a key means to the page: small letters, whatever Caps Lock says; null where it is meant for somebody else. */
+function keyOf(event: KeyboardEvent): string | null {
+  const typing = event.target instanceof HTMLElement && event.target.matches("input, select, textarea");
+  if (typing || event.metaKey || event.isComposing) return null;
+  if ((event.altKey || event.ctrlKey) && !(event.altKey && SECOND_LEVEL.test(event.key))) return null;
+  return event.key.length === 1 ? event.key.toLowerCase() : event.key;
+}
+
+/** Whether the element that has the focus takes arrows itself: it is a slider, or scrolls. */
+function takesArrows(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && (target.matches("canvas, [role=slider]") || target.closest("aside") !== null);
+}
 
 /** Single keys act only where nobody is typing. */
 function listenForKeys(page: Page, help: Help): void {
   document.addEventListener("keydown", (event) => {
-    const typing = event.target instanceof HTMLElement && event.target.matches("input, select, textarea");
-    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "?") help.toggle();
+    const key = keyOf(event);
+    if (key === null) return;
+    if (key === "?") help.toggle();
     else if (document.querySelector("dialog[open]") !== null) return; // a dialog has the keys
-    else if (event.key === "Escape") {
+    else if (key === "Escape") {
       if (!page.guide.leave()) page.close();
     }
-    else if (event.key === "s") page.nextScale();
-    else if (event.key === "t") toggleTheme();
-    else if (page.guide.key(event.key)) return;
-    else if (event.key === "v") page.toggle("flat");
-    else if (event.key === "l") page.toggle("list");
-    else if (/^[1-9]$/.test(event.key)) page.chooseAt(Number(event.key) - 1);
-    else if (event.key === "/") {
+    else if (key === "s") page.nextScale();
+    else if (key === "t") toggleTheme();
+    else if (page.guide.key(key)) return;
+    else if (key === "v") page.toggle("flat");
+    else if (key === "l") page.toggle("list");
+    else if (/^[1-9]$/.test(key)) page.chooseAt(Number(key) - 1);
+    else if (key === "/") {
       event.preventDefault();
       page.focusFind();
-    } else if (!(event.target instanceof HTMLElement && event.target.matches("canvas, [role=slider]")) && page.key(event.key)) event.preventDefault();
+    } else if (!(/^Arrow/.test(key) && takesArrows(event.target)) && page.key(key)) event.preventDefault();
   });
+}
+
+/** The link for readers with a keyboard, and links that are put into this window's address. */
+function listenForLinks(page: Page): void {
+  byId("skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the address says what is shown
+    page.setView("list");
+    byId("layers").focus();
+  });
+  window.addEventListener("hashchange", () => { location.reload(); }); // the page itself changes it without a word
 }
 
 /** How long the page waits for the graphics to start before it goes on without having warmed them up, in milliseconds. */
@@ -47,19 +76,35 @@ function warmUp(root: string): Promise<void> {
   });
 }
 
+/** The networks, as soon as the server tells them. */
+async function patiently(api: Api): Promise<Model[]> {
+  for (;;) {
+    try {
+      const models = await api.models();
+      say(null);
+      return models;
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      say(willGoOn(error));
+      await untilAlive(api);
+    }
+  }
+}
+
 async function start(): Promise<void> {
   const root = context["root"] ?? "";
   const api = new Api(root);
   const help = new Help();
   byId("help-button").addEventListener("click", () => { help.toggle(); });
   const warm = warmUp(root);
-  const models = await api.models();
+  const models = await patiently(api);
   const page = new Page(api, models, {
     keepSeconds: Number(context["keepSeconds"]),
     maxBytes: Number(context["maxBodyBytes"]),
   });
   await breathe();
   listenForKeys(page, help);
+  listenForLinks(page);
   Object.assign(window, { convscope: page }); // for the console and for tests: convscope.stage, convscope.screenOf(...)
   void warm.then(() => {
     letDraw();
@@ -68,8 +113,4 @@ async function start(): Promise<void> {
   await page.open();
 }
 
-start().catch((error: unknown) => {
-  const alert = byId("alert");
-  alert.hidden = false;
-  alert.textContent = error instanceof Error ? error.message : "The page could not start. Reload it.";
-});
+start().catch(say);

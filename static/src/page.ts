@@ -5,6 +5,7 @@ import { forgetUnit, readPlace, readPose, writePlace, writePose, type Place } fr
 import { Loader } from "./data/loader";
 import { tileFor } from "./data/maps";
 import { Tensors } from "./data/tensors";
+import { isGone, untilAlive, willGoOn } from "./data/server";
 import type { Model, ModelDetail, Run, WeightsInfo } from "./data/wire";
 import { USUAL_GAMMA, type Scale, type Theme } from "./draw/colour";
 import { breathe, byId } from "./dom";
@@ -84,8 +85,8 @@ export class Page {
       hovered: (layer) => { this.showLegend(layer); },
       view: (view) => { this.setView(view); },
       arranged: (layers) => { this.writeLink(layers); },
-      failed: () => {
-        note("This browser gives no WebGL, which the scene is drawn with: the same maps are listed flat.");
+      failed: (why) => {
+        note(`${why}: the same maps are listed flat.`);
         this.setView("list");
       },
     });
@@ -179,6 +180,7 @@ export class Page {
 
   close(): void {
     const { layer } = this.place;
+    const within = byId("inspector").contains(document.activeElement);
     this.inspector.hide();
     document.body.classList.remove("inspecting");
     forgetUnit(this.place);
@@ -186,7 +188,9 @@ export class Page {
     this.scene.choose(undefined, []);
     this.showLegend(undefined);
     this.writeLink();
-    if (layer !== undefined) byId("layers").querySelector<HTMLElement>(`[data-layer="${CSS.escape(layer)}"] canvas`)?.focus({ preventScroll: true });
+    if (this.place.view !== "list") {
+      if (within) byId("scene").focus({ preventScroll: true }); // not lost with the panel
+    } else if (layer !== undefined) byId("layers").querySelector<HTMLElement>(`[data-layer="${CSS.escape(layer)}"] canvas`)?.focus({ preventScroll: true });
   }
 
   /** Another network: what was chosen and arranged belonged to the one before. */
@@ -228,7 +232,11 @@ export class Page {
       if (canRun(weights)) await this.begin(model);
       else this.writeLink(); // a structure, or not fetched yet: there is nothing to run
     } catch (error) {
-      if (chosen === this.choices) say(error);
+      if (chosen !== this.choices) return;
+      say(isGone(error) ? willGoOn(error) : error);
+      if (!isGone(error)) return;
+      await untilAlive(this.api);
+      if (chosen === this.choices) await this.choose(id, weightsId, pose);
     }
   }
 
@@ -294,7 +302,7 @@ export class Page {
 
   /** A run's maps, layer by layer, those in view first. */
   private async showMaps(run: Run, model: ModelDetail): Promise<void> {
-    const picture = model.input.channels === 1 ? Promise.resolve() : this.scene.setPicture(this.api.inputUrl(run.id));
+    const picture = model.input.channels === 1 ? Promise.resolve() : this.scene.setPicture(run.id);
     await Promise.all([this.loader.load(run, this.scene.theatre?.inView() ?? model.layers), picture]);
     const painted = this.scene.theatre?.painted() ?? Promise.resolve();
     void painted.then(() => { document.body.dataset["painted"] = run.id; });

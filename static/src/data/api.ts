@@ -104,6 +104,11 @@ export class Api {
     return this.json(`/runs/${segment(run)}`);
   }
 
+  /** The picture as the network saw it. */
+  async input(run: string): Promise<ImageBitmap> {
+    return createImageBitmap(await (await this.fetch(`/runs/${segment(run)}/input.png`)).blob());
+  }
+
   /** The maps of some layers, at most `tile` pixels a side. */
   overview(run: string, tile: number, layers: readonly string[]): Promise<ArrayBuffer> {
     return this.bytes(`/runs/${segment(run)}/overview.safetensors?tile=${tile}&layers=${segment(layers.join(","))}`);
@@ -150,7 +155,7 @@ export class Api {
     try {
       response = await fetch(this.url(path), init);
     } catch {
-      throw new Problem(0, "", "The server does not answer. Is it still running? The page goes on by itself when it is back.");
+      throw new Problem(0, "", "The server does not answer. Is it still running?");
     }
     if (!response.ok) throw problemOf(response.status, await response.text());
     return response;

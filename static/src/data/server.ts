@@ -1,9 +1,15 @@
 /** A server that has gone: waiting until it answers again. */
 
-import type { Api } from "./api";
+import { Problem, type Api } from "./api";
 
 /** How long until a server that did not answer is asked again, in milliseconds. */
 const AGAIN = 2000;
+
+/** Whether nobody answered. */
+export const isGone = (error: unknown): error is Problem => error instanceof Problem && error.status === 0;
+
+/** The same, where the page waits for the server and then does what was asked. */
+export const willGoOn = (error: Problem): Problem => new Problem(0, error.type, `${error.message} The page goes on by itself when it is back.`);
 
 /** Comes back when the server answers; meanwhile the page's `data-server` says "gone". */
 export async function untilAlive(api: Api): Promise<void> {

@@ -1,15 +1,20 @@
 /** Exact activations as the maps that are drawn: shrunk by area mean where larger than a tile, 8 bits a cell. No DOM. */
 
+import { breathe } from "../dom";
 import { sizeOf, type Maps } from "./maps";
 
+/** So many numbers are shrunk in one task, so that the page answers in between. */
+const PIECE = 300_000;
+
 /** `data` is (C, H, W); minimum and maximum are those of the full maps, as in the service's overview. */
-export function mapsOf(data: Float32Array, shape: readonly number[], tile: number): Maps {
+export async function mapsOf(data: Float32Array, shape: readonly number[], tile: number): Promise<Maps> {
   const [channels, height, width] = sizeOf({ shape: [...shape] });
   const step = Math.max(1, Math.ceil(Math.max(height, width) / tile));
   const [rows, columns] = [Math.ceil(height / step), Math.ceil(width / step)];
   const pixels = new Uint8Array(channels * rows * columns);
   const min = new Float32Array(channels).fill(Infinity);
   const max = new Float32Array(channels).fill(-Infinity);
+  let done = 0;
   for (let channel = 0; channel < channels; channel += 1) {
     const map = data.subarray(channel * height * width, (channel + 1) * height * width);
     let [low, high] = [Infinity, -Infinity];
@@ -25,6 +30,9 @@ export function mapsOf(data: Float32Array, shape: readonly number[], tile: numbe
         pixels[(channel * rows + row) * columns + column] = Math.round((blockMean(map, width, height, row * step, column * step, step) - low) * factor);
       }
     }
+    if ((done += map.length) < PIECE) continue;
+    done = 0;
+    await breathe();
   }
   const low = min.reduce((a, b) => Math.min(a, b), Infinity);
   const high = max.reduce((a, b) => Math.max(a, b), -Infinity);

@@ -78,6 +78,7 @@ export interface Run {
   id: string;
   model: string;
   weights: string;
+  precision: string; // what it was computed with
   image: { width: number; height: number; sha256: string };
   predictions: Prediction[];
   unfamiliar: boolean; // it looks like none of the classes

@@ -1,7 +1,7 @@
 /** From an input to its maps: the newest input first, and while the maps of one come, the next is on its way. */
 
 import { Problem, type Api, type Picture } from "../data/api";
-import { untilAlive } from "../data/server";
+import { isGone, untilAlive, willGoOn } from "../data/server";
 import type { ModelDetail, Run, WeightsInfo } from "../data/wire";
 import { Busy } from "./busy";
 import { Latest } from "./latest";
@@ -94,8 +94,8 @@ export class Runner {
   }
 
   private failed(error: unknown, served: Served, input: Input): void {
-    if (this.serves(served)) this.events.said(error);
-    if (error instanceof Problem && error.status === 0) void this.recover(input);
+    if (this.serves(served)) this.events.said(isGone(error) ? willGoOn(error) : error);
+    if (isGone(error)) void this.recover(input);
     else if (error instanceof Problem && error.status === 503) window.setTimeout(() => { this.retry(input); }, BUSY);
     else if (this.current === input) this.current = this.accepted; // what cannot be read is not tried on the next network
   }

@@ -23,6 +23,9 @@ export interface Tone {
 /** So many cells go to the graphics card in one task, so that the page answers in between. */
 const PORTION = 150_000;
 
+/** The part of the page that draws with WebGL did not come. */
+export class Missing extends Error {}
+
 export class Surface {
   readonly element: HTMLCanvasElement;
   private canvas: Canvas | null = null;
@@ -44,7 +47,9 @@ export class Surface {
 
   /** Starts WebGL, in pieces between which the page answers. Rejects where the browser gives none. */
   async begin(changed: (state: "ready" | "lost" | "restored") => void): Promise<void> {
-    const { Canvas, openContext } = await import("./canvas");
+    const { Canvas, openContext } = await import("./canvas").catch((error: unknown) => {
+      throw new Missing("The part of the page that draws the scene did not come (reload to try again)", { cause: error });
+    });
     await breathe();
     const context = openContext(this.element);
     await breathe();

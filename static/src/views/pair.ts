@@ -1,6 +1,6 @@
 /** One layer of two runs side by side: both layers' maps, and their difference where the shapes agree. */
 
-import { h } from "../dom";
+import { breathe, h } from "../dom";
 import { difference } from "../data/match";
 import { channelOrder, type Maps } from "../data/maps";
 import { count, figure, shapeText } from "../data/number";
@@ -27,12 +27,14 @@ export interface PairLook {
 
 const TILE = 64;
 
-export function pairView(a: Side, b: Side, look: PairLook): HTMLElement {
+/** Made in pieces, between which the page answers: a layer may have millions of numbers. */
+export async function pairView(a: Side, b: Side, look: PairLook): Promise<HTMLElement> {
   const same = a.layer.shape.join() === b.layer.shape.join();
-  const maps = [a, b].map((side) => mapsOf(side.data, side.layer.shape, TILE));
+  const maps = [await mapsOf(a.data, a.layer.shape, TILE), await mapsOf(b.data, b.layer.shape, TILE)];
   if (same) share(maps);
   const found = same ? difference(a.data, b.data) : null;
-  const third = found === null ? null : mapsOf(found.values, a.layer.shape, TILE);
+  await breathe();
+  const third = found === null ? null : await mapsOf(found.values, a.layer.shape, TILE);
   const order = third !== null && look.differentFirst ? byDifference(third) : null;
   const columns = [a, b].map((side, index) => {
     const own = maps[index];

@@ -45,7 +45,7 @@ export class Predictions {
     this.run = run;
     window.clearTimeout(this.waiting);
     window.clearTimeout(this.doubting);
-    const key = JSON.stringify([model.id, weights, run === null, blank]);
+    const key = JSON.stringify([model.id, weights, run === null, run?.precision, blank]);
     if (key !== this.key) this.build(model, weights, run, blank); // else only the figures are new, as while one draws
     this.key = key;
     if (run === null) return;
@@ -76,7 +76,7 @@ export class Predictions {
     this.bars = h("ol", { class: trained ? "bars" : "bars untrained", "aria-label": heading.textContent });
     answer.append(this.bars, this.evidence, aboutClasses(model, weights));
     const accuracy = weights.accuracy;
-    if (accuracy !== null) answer.append(h("p", { class: "note" }, `Measured: ${(accuracy.top1 * 100).toFixed(2)} % of ${count(accuracy.images)} images of ${accuracy.dataset} right at the first guess.`));
+    if (accuracy !== null) answer.append(h("p", { class: "note" }, `Measured${run.precision === "fp32" ? "" : " on 32-bit floats"}: ${(accuracy.top1 * 100).toFixed(2)} % of ${count(accuracy.images)} images of ${accuracy.dataset} right at the first guess.`));
     answer.append(this.time);
   }
 

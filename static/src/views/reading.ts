@@ -45,6 +45,7 @@ export class Reading {
 
   /** Another run: what is marked stays marked, with its new numbers. */
   setRun(model: ModelDetail, run: Run | null): void {
+    if (model !== this.model) this.element.hidden = true;
     this.model = model;
     this.run = run;
     this.known.clear();

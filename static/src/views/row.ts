@@ -39,6 +39,7 @@ export class Row {
   private width = 0;
   private dirty = true;
   private cursor = 0;
+  private marked: number | null = null; // channel
 
   constructor(layer: Layer, rail: RailRow, lanes: number, labels: readonly string[], select: (layer: string, unit: number[]) => void) {
     this.layer = layer;
@@ -90,6 +91,7 @@ export class Row {
 
   /** Frames the tile of a channel, or none. */
   setMark(channel: number | null): void {
+    this.marked = channel;
     this.place(this.mark, channel === null ? -1 : this.order.indexOf(channel));
     if (channel !== null) this.cursor = Math.max(this.order.indexOf(channel), 0);
   }
@@ -116,6 +118,7 @@ export class Row {
     this.order = channelOrder(this.maps, this.look.strongestFirst);
     Object.assign(this.box.style, { width: `${this.grid.width}px`, height: `${this.grid.height}px` });
     this.dirty = true;
+    this.setMark(this.marked); // its tile may have another place now
     this.describe(this.cursor);
     this.paint();
   }

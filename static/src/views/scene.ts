@@ -9,6 +9,7 @@ import type { Maps } from "../data/maps";
 import type { Layer, ModelDetail, Run, WeightsInfo } from "../data/wire";
 import { percent } from "../data/number";
 import { NARROW } from "../scene/pilot";
+import { Missing } from "../scene/surface";
 import { Theatre, type Look } from "../scene/theatre";
 import type { Mark } from "../scene/paper";
 import { Reading, unitOf } from "./reading";
@@ -25,7 +26,7 @@ export interface SceneEvents {
   rested: () => void;
   hovered: (layer: string | undefined) => void;
   view: (view: View) => void;
-  failed: () => void; // the browser gives no WebGL
+  failed: (why: string) => void; // there will be no scene
   arranged: (layers: { folded: string[]; hidden: string[] }) => void; // as a link has it
 }
 
@@ -37,10 +38,15 @@ export class SceneView {
   private readonly shelf: Shelf;
   private readonly switches = new Map<View, HTMLButtonElement>();
   private readonly events: SceneEvents;
+  private readonly api: Api;
+  private readonly begun: Promise<void>;
+  private start: () => void = () => undefined;
   private layers: readonly Layer[] = [];
 
   constructor(api: Api, look: Look, events: SceneEvents) {
     this.events = events;
+    this.api = api;
+    this.begun = new Promise((resolve) => { this.start = resolve; });
     this.theatre = this.build(look, events);
     this.reading = new Reading(byId("reading"), api, this.theatre, events.hovered);
     this.theatre.setLook(look);
@@ -84,8 +90,8 @@ export class SceneView {
   }
 
   /** Loads the picture as the network saw it onto its plate. */
-  async setPicture(url: string): Promise<void> {
-    const image = await createImageBitmap(await (await fetch(url)).blob());
+  async setPicture(run: string): Promise<void> {
+    const image = await this.api.input(run);
     this.theatre?.setPicture(image);
   }
 
@@ -184,12 +190,14 @@ export class SceneView {
     try {
       await this.theatre?.begin();
     } catch (error) {
-      console.warn("No WebGL:", error);
+      console.warn("No scene:", error);
       this.theatre = null;
       this.host.dataset["graphics"] = "none";
       for (const canvas of this.host.querySelectorAll("canvas")) canvas.remove();
       for (const [view, one] of this.switches) one.disabled = view !== "list";
-      this.events.failed();
+      this.events.failed(error instanceof Missing ? error.message : "This browser gives no WebGL, which the scene is drawn with");
+    } finally {
+      this.start();
     }
   }
 
@@ -234,8 +242,9 @@ export class SceneView {
     }
   }
 
-  /** Saves the view as a file. */
+  /** Saves the view as a file, once there is more of it than a sketch. */
   async save(): Promise<void> {
+    await this.begun;
     if (this.theatre === null) return;
     const url = URL.createObjectURL(await this.theatre.picture());
     h("a", { href: url, download: "convscope.png" }).click();
