@@ -33,6 +33,7 @@ export default defineConfig({
         theme: resolve(here, "src/theme.ts"),
         docs: resolve(here, "src/docs.ts"),
         warm: resolve(here, "src/warm.ts"),
+        paint: resolve(here, "src/paint.ts"),
         style: resolve(here, "src/styles/style.css"),
       },
       output: { entryFileNames: "[name].js", chunkFileNames: "[name].js", assetFileNames: "[name][extname]" },

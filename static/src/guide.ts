@@ -31,8 +31,10 @@ export class Guide {
   private readonly tourButton = button("Take the tour", () => { this.startTour(); }, { class: "tool tour-button", "aria-keyshortcuts": "g", hidden: true });
   private readonly compareButton = button("Compare", () => { this.compare.show(); }, { class: "tool", "aria-keyshortcuts": "c", disabled: true });
   private readonly tour: TourView;
-  private readonly compare: Compare;
-  private readonly calculator: HTMLDialogElement;
+  private readonly tensors: Tensors;
+  private readonly models: readonly Model[];
+  private comparison: Compare | null = null; // built when first wanted, as is the calculator: the page opens without
+  private calculating: HTMLDialogElement | null = null;
   private readonly api: Api;
   private readonly host: GuideHost;
   private model: ModelDetail | null = null;
@@ -43,11 +45,8 @@ export class Guide {
     this.api = api;
     this.host = host;
     this.tour = new TourView({ go: (step) => { this.go(step); }, end: () => { this.endTour(); } });
-    this.compare = new Compare(api, tensors, models, {
-      left: () => this.half(), picture: host.picture, sample: () => host.place.sample, look: host.look,
-      changed: (other) => { this.compared(other); },
-    });
-    this.calculator = calculatorDialog();
+    this.tensors = tensors;
+    this.models = models;
     this.bar.append(this.tourButton, this.compareButton, button("Calculator", () => { this.calculator.showModal(); }, { class: "tool", "aria-keyshortcuts": "k" }));
     byId("side").prepend(this.bar);
     byId("strip").prepend(this.tour.element); // the scene keeps clear of the strip
@@ -98,6 +97,18 @@ export class Guide {
     else place.panel = view;
     this.host.inspector.setView(view);
     if (place.layer !== undefined) this.host.select(place.layer, place.unit ?? [0]);
+  }
+
+  private get compare(): Compare {
+    const { api, host } = this;
+    return this.comparison ??= new Compare(api, this.tensors, this.models, {
+      left: () => this.half(), picture: host.picture, sample: () => host.place.sample, look: host.look,
+      changed: (other) => { this.compared(other); },
+    });
+  }
+
+  private get calculator(): HTMLDialogElement {
+    return this.calculating ??= calculatorDialog();
   }
 
   private openLinked(): void {

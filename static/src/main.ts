@@ -4,7 +4,7 @@ import { Api } from "./data/api";
 import { isGone, untilAlive, willGoOn } from "./data/server";
 import type { Model } from "./data/wire";
 import { breathe, byId } from "./dom";
-import { letDraw } from "./draw/ready";
+import { letDraw, letRest } from "./draw/ready";
 import { Page } from "./page";
 import { toggleTheme } from "./theme";
 import { Help } from "./views/help";
@@ -109,7 +109,7 @@ async function start(): Promise<void> {
   void warm.then(() => {
     letDraw();
     return page.startGraphics();
-  });
+  }).then(letRest);
   await page.open();
 }
 

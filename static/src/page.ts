@@ -220,7 +220,7 @@ export class Page {
       await this.layers.show(model);
       await breathe(); // the rows are laid out before the scene is built
       if (model !== this.model) return; // the reader has gone on to another network
-      this.scene.show(model);
+      await this.scene.show(model);
       await breathe();
       if (model !== this.model) return;
       void this.guide.show(model).catch((error: unknown) => { say(error); });
@@ -272,7 +272,7 @@ export class Page {
     delete this.place.run;
     this.input.mark(sample.name);
     if (sample.kind === "digit" && this.model?.input.channels === 1) {
-      this.input.pad.write(sample.strokes);
+      this.input.pad.write(sample.strokes());
       return;
     }
     this.input.pad.clear();

@@ -130,6 +130,19 @@ def test_what_was_asked_of_a_server_that_is_gone_is_done_when_it_is_back(
     seen.errors.clear()  # Chromium logs the requests that failed
 
 
+def test_without_the_worker_that_paints_the_page_paints_its_samples(visit: Open, api: httpx.Client) -> None:
+    seen = visit(f"#model={MODELS[-1]}")  # a scene, painted by the worker
+    thumbs = seen.page.locator(".sample.scene img")
+    expect(thumbs.last).to_have_js_property("naturalWidth", 320)
+    by_worker = api.get(f"/api/v1/runs/{seen.run()}").json()["image"]
+    seen.page.route("**/paint.js", lambda route: route.abort())
+    seen.go(f"#model={MODELS[-1]}")
+    expect(thumbs.last).to_have_js_property("naturalWidth", 320)
+    by_page = api.get(f"/api/v1/runs/{seen.run()}").json()["image"]
+    assert (by_page["width"], by_page["height"]) == (by_worker["width"], by_worker["height"])
+    seen.errors.clear()  # Chromium logs the request that failed
+
+
 def test_a_part_of_the_page_that_does_not_come_is_no_lack_of_webgl(visit: Open) -> None:
     seen = visit()
     seen.page.route("**/canvas*.js", lambda route: route.abort())

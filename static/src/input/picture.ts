@@ -1,15 +1,12 @@
 /** Pictures for the service: a sample as one, and whether a file is small enough to be one. */
 
 import type { Picture } from "../data/api";
-import { whenDrawable } from "../draw/ready";
-import { asStrokes, inkPicture, pictureOf } from "./ink";
+import { paintedScene } from "./gallery";
+import { asStrokes, inkPicture } from "./ink";
 import type { Sample } from "./samples";
-import { paintScene } from "./scenes";
 
 export async function samplePicture(sample: Sample): Promise<Picture> {
-  if (sample.kind !== "scene") return inkPicture(asStrokes(sample.strokes));
-  await new Promise<void>(whenDrawable);
-  return pictureOf(paintScene(sample.scene));
+  return sample.kind === "scene" ? paintedScene(sample.name) : inkPicture(asStrokes(sample.strokes()));
 }
 
 /** Why a file cannot be sent, or null. */

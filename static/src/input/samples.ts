@@ -2,20 +2,26 @@
 
 import { digitStrokes } from "./digits";
 import type { Point } from "./drawing";
-import { SCENES, type Scene } from "./scenes";
 
 export type Sample =
-  | { kind: "digit"; name: string; title: string; strokes: Point[][] }
-  | { kind: "scene"; name: string; title: string; scene: Scene };
+  | { kind: "digit"; name: string; title: string; strokes: () => Point[][] }
+  | { kind: "scene"; name: string; title: string };
 
 const DIGITS: readonly Sample[] = Array.from({ length: 10 }, (_, digit) => ({
-  kind: "digit", name: `digit-${digit}`, title: `Digit ${digit}`, strokes: digitStrokes(digit),
+  kind: "digit", name: `digit-${digit}`, title: `Digit ${digit}`, strokes: () => digitStrokes(digit),
 }));
 
-export const SAMPLES: readonly Sample[] = [
-  ...DIGITS,
-  ...SCENES.map((scene): Sample => ({ kind: "scene", name: scene.name, title: scene.title, scene })),
+/** Names that scenes.ts paints by. */
+const SCENES: readonly Sample[] = [
+  { kind: "scene", name: "church", title: "Church" },
+  { kind: "scene", name: "golf-ball", title: "Golf ball" },
+  { kind: "scene", name: "parachute", title: "Parachute" },
+  { kind: "scene", name: "gas-pump", title: "Gas pump" },
+  { kind: "scene", name: "fish", title: "Fish" },
+  { kind: "scene", name: "cassette-player", title: "Cassette player" },
 ];
+
+export const SAMPLES: readonly Sample[] = [...DIGITS, ...SCENES];
 
 export function sampleNamed(name: string | undefined): Sample | undefined {
   return SAMPLES.find((sample) => sample.name === name);

@@ -1,6 +1,9 @@
 /** Sample scenes, painted here with gradients and curves: nothing is fetched, and no photo of anybody is needed. */
 
-type Paint = (context: CanvasRenderingContext2D, random: () => number) => void;
+/** Of a page's canvas, or of a worker's. */
+type Context = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
+
+type Paint = (context: Context, random: () => number) => void;
 
 /** Side of a scene in pixels; every coordinate below is in these. */
 export const SCENE_SIDE = 320;
@@ -18,25 +21,25 @@ function seeded(seed: number): () => number {
 
 type Stops = readonly (readonly [at: number, colour: string])[];
 
-function vertical(c: CanvasRenderingContext2D, top: number, bottom: number, stops: Stops): CanvasGradient {
+function vertical(c: Context, top: number, bottom: number, stops: Stops): CanvasGradient {
   const gradient = c.createLinearGradient(0, top, 0, bottom);
   for (const [at, colour] of stops) gradient.addColorStop(at, colour);
   return gradient;
 }
 
-function across(c: CanvasRenderingContext2D, left: number, right: number, stops: Stops): CanvasGradient {
+function across(c: Context, left: number, right: number, stops: Stops): CanvasGradient {
   const gradient = c.createLinearGradient(left, 0, right, 0);
   for (const [at, colour] of stops) gradient.addColorStop(at, colour);
   return gradient;
 }
 
-function round(c: CanvasRenderingContext2D, x: number, y: number, radius: number, stops: Stops): CanvasGradient {
+function round(c: Context, x: number, y: number, radius: number, stops: Stops): CanvasGradient {
   const gradient = c.createRadialGradient(x - radius * 0.35, y - radius * 0.4, radius * 0.05, x, y, radius);
   for (const [at, colour] of stops) gradient.addColorStop(at, colour);
   return gradient;
 }
 
-function fill(c: CanvasRenderingContext2D, style: string | CanvasGradient, points: readonly (readonly [number, number])[]): void {
+function fill(c: Context, style: string | CanvasGradient, points: readonly (readonly [number, number])[]): void {
   c.fillStyle = style;
   c.beginPath();
   points.forEach(([x, y], index) => {
@@ -47,21 +50,21 @@ function fill(c: CanvasRenderingContext2D, style: string | CanvasGradient, point
   c.fill();
 }
 
-function disc(c: CanvasRenderingContext2D, style: string | CanvasGradient, x: number, y: number, rx: number, ry = rx, turn = 0): void {
+function disc(c: Context, style: string | CanvasGradient, x: number, y: number, rx: number, ry = rx, turn = 0): void {
   c.fillStyle = style;
   c.beginPath();
   c.ellipse(x, y, rx, ry, turn, 0, 2 * Math.PI);
   c.fill();
 }
 
-function block(c: CanvasRenderingContext2D, style: string | CanvasGradient, x: number, y: number, w: number, h: number, radius = 0): void {
+function block(c: Context, style: string | CanvasGradient, x: number, y: number, w: number, h: number, radius = 0): void {
   c.fillStyle = style;
   c.beginPath();
   c.roundRect(x, y, w, h, radius);
   c.fill();
 }
 
-function sky(c: CanvasRenderingContext2D, random: () => number, top: string, low: string): void {
+function sky(c: Context, random: () => number, top: string, low: string): void {
   block(c, vertical(c, 0, SCENE_SIDE, [[0, top], [1, low]]), 0, 0, SCENE_SIDE, SCENE_SIDE);
   c.filter = "blur(7px)";
   for (let cloud = 0; cloud < 5; cloud += 1) {
@@ -73,7 +76,7 @@ function sky(c: CanvasRenderingContext2D, random: () => number, top: string, low
   c.filter = "none";
 }
 
-function grass(c: CanvasRenderingContext2D, random: () => number, from: number): void {
+function grass(c: Context, random: () => number, from: number): void {
   block(c, vertical(c, from, SCENE_SIDE, [[0, "#7d9a52"], [1, "#3c5c25"]]), 0, from, SCENE_SIDE, SCENE_SIDE - from);
   for (let blade = 0; blade < 1500; blade += 1) {
     const y = from + random() ** 0.7 * (SCENE_SIDE - from);
@@ -290,27 +293,11 @@ const radio: Paint = (c) => {
   block(c, "#d24b32", 168, 105, 2.4, 22);
 };
 
-export interface Scene {
-  name: string;
-  title: string;
-  paint: Paint;
-}
+const PAINTS: Readonly<Record<string, Paint>> = { church, "golf-ball": golfBall, parachute, "gas-pump": gasPump, fish, "cassette-player": radio };
 
-export const SCENES: readonly Scene[] = [
-  { name: "church", title: "Church", paint: church },
-  { name: "golf-ball", title: "Golf ball", paint: golfBall },
-  { name: "parachute", title: "Parachute", paint: parachute },
-  { name: "gas-pump", title: "Gas pump", paint: gasPump },
-  { name: "fish", title: "Fish", paint: fish },
-  { name: "cassette-player", title: "Cassette player", paint: radio },
-];
-
-/** Paints a scene on a canvas of its own. */
-export function paintScene(scene: Scene): HTMLCanvasElement {
-  const canvas = document.createElement("canvas");
-  canvas.width = SCENE_SIDE;
-  canvas.height = SCENE_SIDE;
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (context !== null) scene.paint(context, seeded(1998));
-  return canvas;
+/** Paints the scene of that name, SCENE_SIDE pixels square; the same pixels each time. */
+export function paintScene(name: string, context: Context | null): void {
+  const paint = PAINTS[name];
+  if (context === null || paint === undefined) throw new Error(`This browser cannot paint the scene "${name}".`);
+  paint(context, seeded(1998));
 }

@@ -25,6 +25,15 @@ export function openContext(element: HTMLCanvasElement): WebGL2RenderingContext 
   return context;
 }
 
+/** After the graphics have done all that was asked of them: what they are asked then is answered without standing still. */
+export async function caughtUp(gl: WebGL2RenderingContext): Promise<void> {
+  const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+  if (fence === null) return; // the context is lost: it comes back by itself
+  gl.flush();
+  while (!gl.isContextLost() && gl.getSyncParameter(fence, gl.SYNC_STATUS) !== gl.SIGNALED) await pause(POLL);
+  gl.deleteSync(fence);
+}
+
 export class Canvas {
   readonly element: HTMLCanvasElement;
   private readonly slabs = new Map<string, Slab>();
@@ -68,26 +77,19 @@ export class Canvas {
   }
 
   private async compile(): Promise<void> {
+    const caught = (): Promise<void> => caughtUp(this.renderer.getContext() as WebGL2RenderingContext);
+    await caught();
+    this.renderer.extensions.has("EXT_texture_filter_anisotropic"); // which the first texture asks for, in the midst of its work
     if (this.renderer.extensions.has("KHR_parallel_shader_compile")) await this.renderer.compileAsync(this.sample, this.eye);
     else this.renderer.compile(this.sample, this.eye);
-    await this.caughtUp();
+    await caught();
     for (const mesh of this.sample.children) { // one at a time: the first use of a shader waits for its uniforms
       for (const one of this.sample.children) one.visible = one === mesh;
       this.renderer.setViewport(0, 0, 1, 1);
       this.renderer.render(this.sample, this.eye);
       this.setDetail(this.detail); // the viewport as well
-      await this.caughtUp();
+      await caught();
     }
-  }
-
-  /** After the graphics have done all that was asked of them: what they are asked then is answered without standing still. */
-  private async caughtUp(): Promise<void> {
-    const gl = this.renderer.getContext() as WebGL2RenderingContext;
-    const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
-    if (fence === null) return; // the context is lost: it comes back by itself
-    gl.flush();
-    while (!gl.isContextLost() && gl.getSyncParameter(fence, gl.SYNC_STATUS) !== gl.SIGNALED) await pause(POLL);
-    gl.deleteSync(fence);
   }
 
   /** Sends the maps of a plate to the graphics card, which else the next frame does. */

@@ -14,7 +14,7 @@ const WIDEST = 1200;
 const TILE = 28;
 
 /** So many pixels are coloured in one frame, so that the page answers in between. */
-const PORTION = 400_000;
+const PORTION = 150_000;
 
 /** Names keep this far from each other, in pixels. */
 const LINE = 16;

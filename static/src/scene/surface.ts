@@ -47,12 +47,12 @@ export class Surface {
 
   /** Starts WebGL, in pieces between which the page answers. Rejects where the browser gives none. */
   async begin(changed: (state: "ready" | "lost" | "restored") => void): Promise<void> {
-    const { Canvas, openContext } = await import("./canvas").catch((error: unknown) => {
+    const { Canvas, caughtUp, openContext } = await import("./canvas").catch((error: unknown) => {
       throw new Missing("The part of the page that draws the scene did not come (reload to try again)", { cause: error });
     });
     await breathe();
     const context = openContext(this.element);
-    await breathe();
+    await caughtUp(context);
     const canvas = new Canvas(this.element, context, this.tone.theme, changed);
     await breathe();
     canvas.resize(...this.size);

@@ -62,25 +62,23 @@ function pages(): Node[] {
 }
 
 export class Help {
-  private readonly dialog: HTMLDialogElement;
-
-  constructor() {
-    const title = byTouch() ? "Touch and keys" : "Keys and touch";
-    const groups = byTouch() ? [TOUCH, ...GROUPS] : [...GROUPS, TOUCH];
-    this.dialog = h("dialog", { class: "help", "aria-label": title },
-      h("header", {}, h("h2", {}, title), button("×", () => { this.dialog.close(); }, { class: "tool", "aria-label": "Close" })),
-      ...groups.map(([group, keys]) => h("section", {}, h("h3", {}, group), h("dl", {}, ...keys.flatMap(([key, meaning]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, meaning)])))),
-      h("p", { class: "dim" }, "Shapes are channels × height × width. Drop or paste a photo anywhere on the page."),
-      h("p", { class: "help-pages" }, ...pages()));
-    document.body.append(this.dialog);
-  }
+  private dialog: HTMLDialogElement | null = null; // built when first wanted
 
   toggle(): void {
+    this.dialog ??= sheet();
     if (this.dialog.open) this.dialog.close();
     else this.dialog.showModal();
   }
+}
 
-  get open(): boolean {
-    return this.dialog.open;
-  }
+function sheet(): HTMLDialogElement {
+  const title = byTouch() ? "Touch and keys" : "Keys and touch";
+  const groups = byTouch() ? [TOUCH, ...GROUPS] : [...GROUPS, TOUCH];
+  const dialog = h("dialog", { class: "help", "aria-label": title },
+    h("header", {}, h("h2", {}, title), button("×", () => { dialog.close(); }, { class: "tool", "aria-label": "Close" })),
+    ...groups.map(([group, keys]) => h("section", {}, h("h3", {}, group), h("dl", {}, ...keys.flatMap(([key, meaning]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, meaning)])))),
+    h("p", { class: "dim" }, "Shapes are channels × height × width. Drop or paste a photo anywhere on the page."),
+    h("p", { class: "help-pages" }, ...pages()));
+  document.body.append(dialog);
+  return dialog;
 }

@@ -2,13 +2,14 @@
 
 import { button, h } from "../dom";
 import { duration } from "../data/number";
-import { whenDrawable } from "../draw/ready";
+import { whenDrawable, whenStarted } from "../draw/ready";
 import { Camera } from "./camera";
+import { say } from "./notices";
 import type { Stroke } from "../input/drawing";
 import { tooLarge } from "../input/picture";
 import { Pad } from "../input/pad";
 import { SAMPLES, type Sample } from "../input/samples";
-import { paintScene } from "../input/scenes";
+import { paintedScene } from "../input/gallery";
 import { asStrokes, drawInk } from "../input/ink";
 
 export interface InputEvents {
@@ -69,13 +70,11 @@ export class InputPanel {
 const THUMB = 56;
 
 function sampleButton(sample: Sample, choose: (sample: Sample) => void): HTMLButtonElement {
-  const picture = h("canvas", { width: 2 * THUMB, height: 2 * THUMB, "aria-hidden": "true" });
-  // one after the other, so that the page answers between them
-  whenDrawable(() => {
-    const context = picture.getContext("2d", { willReadFrequently: true });
-    if (context === null) return;
-    if (sample.kind === "scene") context.drawImage(paintScene(sample.scene), 0, 0, 2 * THUMB, 2 * THUMB);
-    else drawInk(context, 2 * THUMB, asStrokes(sample.strokes), "#101418", "#f2f4f6");
+  const picture = sample.kind === "scene" ? h("img", { alt: "", width: THUMB, height: THUMB }) : h("canvas", { width: 2 * THUMB, height: 2 * THUMB, "aria-hidden": "true" });
+  if (sample.kind === "scene") whenStarted(() => { paintedScene(sample.name).then((painted) => { picture.setAttribute("src", URL.createObjectURL(painted)); }, say); });
+  else whenDrawable(() => { // one after the other, so that the page answers between them
+    const context = picture instanceof HTMLCanvasElement ? picture.getContext("2d", { willReadFrequently: true }) : null;
+    if (context !== null) drawInk(context, 2 * THUMB, asStrokes(sample.strokes()), "#101418", "#f2f4f6");
   });
   const element = h("button", { type: "button", class: `sample ${sample.kind}`, "data-sample": sample.name, title: sample.title, "aria-label": `Sample: ${sample.title}`, "aria-pressed": "false" }, picture);
   element.addEventListener("click", () => { choose(sample); });

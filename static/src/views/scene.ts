@@ -3,7 +3,7 @@
  * Where the browser gives no WebGL there is no theatre any more, and the page shows the list of the same layers instead.
  */
 
-import { button, byId, h } from "../dom";
+import { breathe, button, byId, h } from "../dom";
 import type { Api } from "../data/api";
 import type { Maps } from "../data/maps";
 import type { Layer, ModelDetail, Run, WeightsInfo } from "../data/wire";
@@ -66,12 +66,13 @@ export class SceneView {
     window.addEventListener("resize", measure);
   }
 
-  show(model: ModelDetail): void {
+  async show(model: ModelDetail): Promise<void> {
     this.layers = model.layers;
     delete this.host.dataset["at"];
     this.measure();
     this.theatre?.show(model);
-    this.shelf.show(model);
+    await breathe();
+    if (this.layers === model.layers) this.shelf.show(model); // else the reader has gone on to another network
   }
 
   setRun(model: ModelDetail, weights: WeightsInfo, run: Run | null): void {
