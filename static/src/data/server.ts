@@ -11,8 +11,14 @@ export const isGone = (error: unknown): error is Problem => error instanceof Pro
 /** The same, where the page waits for the server and then does what was asked. */
 export const willGoOn = (error: Problem): Problem => new Problem(0, error.type, `${error.message} The page goes on by itself when it is back.`);
 
-/** Comes back when the server answers; meanwhile the page's `data-server` says "gone". */
-export async function untilAlive(api: Api): Promise<void> {
+let back: Promise<void> | null = null;
+
+/** Comes back when the server answers; however many wait, it is asked once. The page's `data-server` says "gone" meanwhile. */
+export function untilAlive(api: Api): Promise<void> {
+  return back ??= ask(api).finally(() => { back = null; });
+}
+
+async function ask(api: Api): Promise<void> {
   document.body.dataset["server"] = "gone";
   while (!(await api.alive())) await new Promise((resolve) => { setTimeout(resolve, AGAIN); });
   document.body.dataset["server"] = "back";

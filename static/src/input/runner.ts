@@ -34,7 +34,6 @@ export interface RunnerEvents {
 
 export class Runner {
   current: Input | null = null;
-  private back: Promise<void> | null = null; // while the server is gone
   private accepted: Input | null = null; // the last that the server has taken
   private readonly api: Api;
   private readonly events: RunnerEvents;
@@ -102,7 +101,7 @@ export class Runner {
 
   /** Waits for a server that has gone, and runs the input when it is back. */
   private async recover(input: Input): Promise<void> {
-    await (this.back ??= untilAlive(this.api).finally(() => { this.back = null; }));
+    await untilAlive(this.api);
     this.retry(input);
   }
 
