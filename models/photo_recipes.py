@@ -6,14 +6,6 @@ from models.architectures.vgg import VGG
 from models.photo_recipe import Recipe, Stage
 from models.prune import Pruning
 
-# What two cores without bf16 do in an hour and a half: too few epochs for mixup to pay.
-SHORT = (
-    Stage(64, 7, (0.2, 0.8)),
-    Stage(96, 5, (0.2, 0.8)),
-    Stage(128, 2, (0.25, 1.0)),
-)
-
-
 def _half(configuration: str, classes: int) -> VGG:
     return VGG(configuration, classes, share=0.5)
 
@@ -52,7 +44,13 @@ RECIPES: dict[str, Recipe] = {
             ),
         ),
     ),
-    "googlenet": Recipe(SHORT, peak_rate=0.08),
+    # On from the shipped weights (14 epochs of 64 to 128 pixels, 80.5 %): two cores without bf16, an hour.
+    "googlenet": Recipe(
+        (Stage(96, 4, (0.15, 0.8)), Stage(128, 3, (0.2, 0.9)), Stage(224, 2, (0.35, 1.0))),
+        peak_rate=0.05,
+        dropout=0.2,  # few epochs
+        renormalise=False,  # its last epochs are at 224 pixels
+    ),
     # On from the shipped weights (11 epochs of 64 to 128 pixels, 73.9 %): two cores without bf16, an hour.
     "resnet34": Recipe(
         (Stage(96, 5, (0.15, 0.8)), Stage(128, 3, (0.2, 0.9)), Stage(224, 1, (0.35, 1.0))),
