@@ -43,7 +43,7 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is there."""
-        self._cancel()
+        self._forget_head()
         super().on_headers_complete()
 
     def pause_writing(self) -> None:
@@ -58,7 +58,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, and nothing waits for it."""
-        self._cancel()
+        self._forget_head()
         if self._sending is not None:
             self._sending.cancel()
         super().connection_lost(exc)
@@ -66,7 +66,7 @@ class Connection(HttpToolsProtocol):
     def _await_head(self) -> None:
         self._head = self.loop.call_later(self.head_seconds, self.transport.abort)
 
-    def _cancel(self) -> None:
+    def _forget_head(self) -> None:
         if self._head is not None:
             self._head.cancel()
             self._head = None

@@ -19,7 +19,7 @@ import onnxruntime as ort
 from opentelemetry import trace
 
 from app.cores import available_cores
-from app.errors import NetworkUnusable
+from app.errors import ConvscopeError, NetworkUnusable
 from app.graph import Graph
 from app.kept import KeptSession
 from app.layer import Layer
@@ -76,15 +76,19 @@ class Engine:
         threads: int = 0,
         provider: str = "auto",
         session: Session | None = None,
+        refill: Callable[[], None] = lambda: None,
     ) -> None:
         """Load `model`, whose external data (if any) lies in `folder`; nothing is loaded where there is a `session`.
 
+        `refill` is called before the external data are read, now or when another session is made.
+
         Raises:
+            what `refill` raises.
             NetworkUnusable: onnxruntime refuses the graph (unknown operator, broken shapes, damaged data), or the
                 provider that was asked for cannot be had.
         """
         self.graph = graph
-        self._model, self._elsewhere = model, session
+        self._model, self._elsewhere, self._refill = model, session, refill
         self._making = threading.Lock()
         options = ort.SessionOptions()
         # its threads spin for work while it runs; afterwards the cores belong to decoding and drawing
@@ -99,6 +103,8 @@ class Engine:
                 ort.preload_dlls()  # CUDA and cuDNN out of their Python packages, where the system has none
         try:
             self.session: Session = session or self._load(layer.tensor for layer in graph.layers)
+        except ConvscopeError:
+            raise
         except Exception as error:  # onnxruntime raises a dozen unrelated types here
             raise NetworkUnusable(
                 f"onnxruntime cannot load the network: {str(error).strip().splitlines()[0]}. Check it with "
@@ -118,6 +124,7 @@ class Engine:
 
     def _load(self, outputs: Iterable[str]) -> Session:
         """A session that can also give out the named tensors."""
+        self._refill()
         model = _with_outputs(self._model, outputs).SerializeToString()
         session: Session = ort.InferenceSession(model, self._options, providers=self._providers)
         return session

@@ -176,8 +176,7 @@ class Network:
     def initializers(self) -> Mapping[str, npt.NDArray[Any]]:
         """The graph's numbers by ONNX name; external ones are memory-mapped."""
         self.require_numbers()
-        if self._gone:
-            self.prepare()
+        self._refill()
         return open_initializers(self.model, self._folder)
 
     @property
@@ -197,14 +196,14 @@ class Network:
     @property
     def engine(self) -> Engine:
         """The loaded session; loading happens once, in whichever thread comes first."""
-        if self._engine is None or self._gone:
+        if self._engine is None:
             with self._loading:
-                if self._gone:
-                    self.prepare()  # the session for the probabilities may yet have to read it
                 if self._engine is None:
                     self.require_numbers()
                     session = self.open_session(self.id, self.weights_id) if self.open_session else None
-                    self._engine = Engine(self.model, self._folder, self.graph, self.threads, self.provider, session)
+                    self._engine = Engine(
+                        self.model, self._folder, self.graph, self.threads, self.provider, session, self._refill
+                    )
         return self._engine
 
     @property
@@ -217,12 +216,17 @@ class Network:
         """What computes: part of a run's identity, since another engine may round differently."""
         return f"onnxruntime {onnxruntime.__version__} {self.engine.provider}"
 
-    @property
-    def _gone(self) -> bool:
-        """Whether somebody emptied the cache folder since the numbers were made there."""
-        if self._folder is None or not isinstance(self.weights.origin, Seeded | Packed):
-            return False
-        return not place(self.cache_dir, self.weights.origin).exists()
+    def _refill(self) -> None:
+        """Make the numbers again where somebody emptied the cache folder since; called before they are read.
+
+        Raises:
+            WeightsUnwritable: they cannot be written.
+        """
+        origin = self.weights.origin
+        if self._folder is None or not isinstance(origin, Seeded | Packed):
+            return
+        if not place(self.cache_dir, origin).exists():
+            self.prepare()
 
     def prepare(self, progress: Callable[[int], None] | None = None) -> None:
         """Bring the numbers to this machine where that can be done without a network.

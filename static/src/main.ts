@@ -23,9 +23,9 @@ function keyOf(event: KeyboardEvent): string | null {
   return event.key.length === 1 ? event.key.toLowerCase() : event.key;
 }
 
-/** Whether the element that has the focus takes arrows itself: it is a slider, or scrolls. */
-function takesArrows(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && (target.matches("canvas, [role=slider]") || target.closest("aside") !== null);
+/** Whether the element that has the focus takes the key itself: a slider does, and a panel is scrolled by arrows. */
+function takes(target: EventTarget | null, key: string): boolean {
+  return target instanceof HTMLElement && (target.matches("canvas, [role=slider]") || (/^Arrow/.test(key) && target.closest("aside") !== null));
 }
 
 /** Single keys act only where nobody is typing. */
@@ -47,7 +47,7 @@ function listenForKeys(page: Page, help: Help): void {
     else if (key === "/") {
       event.preventDefault();
       page.focusFind();
-    } else if (!(/^Arrow/.test(key) && takesArrows(event.target)) && page.key(key)) event.preventDefault();
+    } else if (!takes(event.target, key) && page.key(key)) event.preventDefault();
   });
 }
 
