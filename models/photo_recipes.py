@@ -6,6 +6,7 @@ from models.architectures.vgg import VGG
 from models.photo_recipe import Recipe, Stage
 from models.prune import Pruning
 
+
 def _half(configuration: str, classes: int) -> VGG:
     return VGG(configuration, classes, share=0.5)
 
