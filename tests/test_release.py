@@ -43,12 +43,11 @@ def needed(wheel: Path) -> Iterator[str]:
     with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         lines = archive.read(name).decode().splitlines()
-    waiting = [Requirement(line.partition(": ")[2]) for line in lines if line.startswith("Requires-Dist: ")]
+    wheels = [Requirement(line.partition(": ")[2]) for line in lines if line.startswith("Requires-Dist: ")]
+    waiting = [one for one in wheels if one.marker is None or one.marker.evaluate({"extra": ""})]
     seen: set[tuple[str, str]] = set()
     while waiting:
         requirement = waiting.pop()
-        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
-            continue
         for extra in ("", *sorted(requirement.extras)):
             key = (canonicalize_name(requirement.name), extra)
             if key not in seen:
