@@ -6,7 +6,7 @@ import logging
 import socket
 import struct
 import termios
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -30,9 +30,9 @@ class Connection(HttpToolsProtocol):
     _sending: asyncio.TimerHandle | None = None
     _left = 0  # bytes, when the timer of sending was set
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there: its first request is awaited."""
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, transport))
         self._await_head()
 
     def data_received(self, data: bytes) -> None:

@@ -233,7 +233,7 @@ export class Page {
       else this.writeLink(); // a structure, or not fetched yet: there is nothing to run
     } catch (error) {
       if (chosen !== this.choices) return;
-      say(isGone(error) ? willGoOn(error) : error);
+      say(willGoOn(error));
       if (!isGone(error)) return;
       await untilAlive(this.api);
       if (chosen === this.choices) await this.choose(id, weightsId, pose);

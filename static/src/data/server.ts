@@ -8,8 +8,8 @@ const AGAIN = 2000;
 /** Whether nobody answered. */
 export const isGone = (error: unknown): error is Problem => error instanceof Problem && error.status === 0;
 
-/** The same, where the page waits for the server and then does what was asked. */
-export const willGoOn = (error: Problem): Problem => new Problem(0, error.type, `${error.message} The page goes on by itself when it is back.`);
+/** What is said where the page waits for a server that is gone, and then does what was asked; other errors as they are. */
+export const willGoOn = (error: unknown): unknown => (isGone(error) ? new Problem(0, error.type, `${error.message} The page goes on by itself when it is back.`) : error);
 
 let back: Promise<void> | null = null;
 

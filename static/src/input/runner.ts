@@ -93,7 +93,7 @@ export class Runner {
   }
 
   private failed(error: unknown, served: Served, input: Input): void {
-    if (this.serves(served)) this.events.said(isGone(error) ? willGoOn(error) : error);
+    if (this.serves(served)) this.events.said(willGoOn(error));
     if (isGone(error)) void this.recover(input);
     else if (error instanceof Problem && error.status === 503) window.setTimeout(() => { this.retry(input); }, BUSY);
     else if (this.current === input) this.current = this.accepted; // what cannot be read is not tried on the next network

@@ -8,6 +8,7 @@ import type { Api } from "../data/api";
 import type { Maps } from "../data/maps";
 import type { Layer, ModelDetail, Run, WeightsInfo } from "../data/wire";
 import { percent } from "../data/number";
+import { whenStarted } from "../draw/ready";
 import { NARROW } from "../scene/pilot";
 import { Missing } from "../scene/surface";
 import { Theatre, type Look } from "../scene/theatre";
@@ -39,14 +40,11 @@ export class SceneView {
   private readonly switches = new Map<View, HTMLButtonElement>();
   private readonly events: SceneEvents;
   private readonly api: Api;
-  private readonly begun: Promise<void>;
-  private start: () => void = () => undefined;
   private layers: readonly Layer[] = [];
 
   constructor(api: Api, look: Look, events: SceneEvents) {
     this.events = events;
     this.api = api;
-    this.begun = new Promise((resolve) => { this.start = resolve; });
     this.theatre = this.build(look, events);
     this.reading = new Reading(byId("reading"), api, this.theatre, events.hovered);
     this.theatre.setLook(look);
@@ -197,8 +195,6 @@ export class SceneView {
       for (const canvas of this.host.querySelectorAll("canvas")) canvas.remove();
       for (const [view, one] of this.switches) one.disabled = view !== "list";
       this.events.failed(error instanceof Missing ? error.message : "This browser gives no WebGL, which the scene is drawn with");
-    } finally {
-      this.start();
     }
   }
 
@@ -245,7 +241,7 @@ export class SceneView {
 
   /** Saves the view as a file, once there is more of it than a sketch. */
   async save(): Promise<void> {
-    await this.begun;
+    await new Promise<void>(whenStarted);
     if (this.theatre === null) return;
     const url = URL.createObjectURL(await this.theatre.picture());
     h("a", { href: url, download: "convscope.png" }).click();
