@@ -4,6 +4,7 @@ import { Api } from "./data/api";
 import { isGone, untilAlive, willGoOn } from "./data/server";
 import type { Model } from "./data/wire";
 import { breathe, byId } from "./dom";
+import { startGraphics } from "./draw/graphics";
 import { letDraw, letRest } from "./draw/ready";
 import { Page } from "./page";
 import { toggleTheme } from "./theme";
@@ -61,21 +62,6 @@ function listenForLinks(page: Page): void {
   window.addEventListener("hashchange", () => { location.reload(); }); // the page itself changes it without a word
 }
 
-/** How long the page waits for the graphics to start before it goes on without having warmed them up, in milliseconds. */
-const PATIENCE = 8000;
-
-/** Lets a worker start the browser's graphics; the page's own first context would stand still for as long as that takes. */
-function warmUp(root: string): Promise<void> {
-  return new Promise((resolve) => {
-    const worker = new Worker(`${root}/static/warm.js`, { type: "module" });
-    worker.onmessage = worker.onerror = () => {
-      worker.terminate();
-      resolve();
-    };
-    window.setTimeout(resolve, PATIENCE);
-  });
-}
-
 /** The networks, as soon as the server tells them. */
 async function patiently(api: Api): Promise<Model[]> {
   for (;;) {
@@ -96,7 +82,7 @@ async function start(): Promise<void> {
   const api = new Api(root);
   const help = new Help();
   byId("help-button").addEventListener("click", () => { help.toggle(); });
-  const warm = warmUp(root);
+  const started = startGraphics(root);
   const models = await patiently(api);
   const page = new Page(api, models, {
     keepSeconds: Number(context["keepSeconds"]),
@@ -106,10 +92,10 @@ async function start(): Promise<void> {
   listenForKeys(page, help);
   listenForLinks(page);
   Object.assign(window, { convscope: page }); // for the console and for tests: convscope.stage, convscope.screenOf(...)
-  void warm.then(() => {
-    letDraw();
-    return page.startGraphics();
-  }).then(letRest);
+  void started.then(() => page.startGraphics()).then(() => {
+    letDraw(); // where there is no scene, too
+    letRest();
+  });
   await page.open();
 }
 

@@ -218,13 +218,13 @@ export class Page {
       this.input.fit(model.input.channels);
       this.layers.setLook(this.look);
       await this.layers.show(model);
-      await breathe(); // the rows are laid out before the scene is built
-      if (model !== this.model) return; // the reader has gone on to another network
+      const stays = (): Promise<boolean> => breathe().then(() => model === this.model); // or else the reader has gone on to another network
+      if (!await stays()) return; // the rows are laid out before the scene is built
       await this.scene.show(model);
-      await breathe();
-      if (model !== this.model) return;
+      if (!await stays()) return;
       void this.guide.show(model).catch((error: unknown) => { say(error); });
       this.scene.setRun(model, weights, null);
+      if (!await stays()) return; // the page's first text has been measured
       if (pose !== null) this.stage?.setPose(pose, false);
       this.scene.arrange(this.place.folded ?? [], this.place.hidden ?? []);
       this.predictions.show(model, weights, null);

@@ -1,7 +1,7 @@
 /** What waits for the browser's graphics, so that the page shows itself and answers meanwhile.
  *
- * A page's first canvas stands still until the browser has started its graphics: up to a second. So a worker starts
- * them, and until then the page shows itself without a canvas. What can wait longer is done when the scene stands.
+ * Until a worker has started them (graphics.ts) the page shows itself without a canvas. What can wait longer is done when
+ * the scene stands.
  */
 
 class Gate {

@@ -18,11 +18,33 @@ const COARSEST = 0.5;
 const POLL = 15;
 const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
 
-/** The browser's graphics for a canvas; throws where it gives none. */
-export function openContext(element: HTMLCanvasElement): WebGL2RenderingContext {
+/** Sizes in pixels of the screen of a canvas that is so large in pixels of the page. */
+const onScreen = (...sizes: [number, number]): [number, number] => {
+  const ratio = Math.min(window.devicePixelRatio, 2);
+  return [Math.floor(sizes[0] * ratio), Math.floor(sizes[1] * ratio)];
+};
+
+/** The browser's graphics for a canvas of that size; throws where it gives none. */
+export function openContext(element: HTMLCanvasElement, size: [number, number]): WebGL2RenderingContext {
+  [element.width, element.height] = onScreen(...size); // with another size later, the page would stand still once more
   const context = element.getContext("webgl2", { alpha: false, antialias: false, depth: false, stencil: false, powerPreference: "high-performance" });
   if (context === null) throw new Error("This browser gives no WebGL 2.");
   return context;
+}
+
+/** What the renderer asks for when it begins, and with its first texture. */
+const EXTENSIONS = [
+  "EXT_color_buffer_float", "WEBGL_clip_cull_distance", "OES_texture_float_linear", "EXT_color_buffer_half_float", "WEBGL_multisampled_render_to_texture",
+  "WEBGL_render_shared_exponent", "EXT_texture_filter_anisotropic", "KHR_parallel_shader_compile",
+];
+
+/** Asks for them one at a time: each answer waits for what the graphics are at, and is there when it is asked for again. */
+export async function askForExtensions(gl: WebGL2RenderingContext): Promise<void> {
+  for (const name of EXTENSIONS) {
+    await caughtUp(gl);
+    gl.getExtension(name);
+  }
+  await caughtUp(gl);
 }
 
 /** After the graphics have done all that was asked of them: what they are asked then is answered without standing still. */
@@ -49,8 +71,8 @@ export class Canvas {
   private readonly ground = new Ground(SQUARE);
   private readonly sheet = new Sheet(SQUARE);
   private detail = 1; // share of the screen's resolution
-  private width = 1;
-  private height = 1;
+  private wide = 1; // pixels of the screen
+  private high = 1;
 
   /** `changed` is told when the browser takes the graphics away and gives them back. */
   constructor(element: HTMLCanvasElement, context: WebGL2RenderingContext, theme: Theme, changed: (state: "lost" | "restored") => void) {
@@ -79,7 +101,6 @@ export class Canvas {
   private async compile(): Promise<void> {
     const caught = (): Promise<void> => caughtUp(this.renderer.getContext() as WebGL2RenderingContext);
     await caught();
-    this.renderer.extensions.has("EXT_texture_filter_anisotropic"); // which the first texture asks for, in the midst of its work
     if (this.renderer.extensions.has("KHR_parallel_shader_compile")) await this.renderer.compileAsync(this.sample, this.eye);
     else this.renderer.compile(this.sample, this.eye);
     await caught();
@@ -164,10 +185,11 @@ export class Canvas {
   }
 
   resize(width: number, height: number): void {
-    if (width === this.width && height === this.height) return;
-    [this.width, this.height] = [width, height];
+    const [wide, high] = onScreen(width, height);
+    if (wide === this.wide && high === this.high) return;
+    [this.wide, this.high] = [wide, high];
     this.ground.resize(width, height);
-    this.renderer.setDrawingBufferSize(width, height, Math.min(window.devicePixelRatio, 2));
+    if (this.element.width !== wide || this.element.height !== high) this.renderer.setDrawingBufferSize(wide, high, 1);
     this.setDetail(this.detail);
   }
 
@@ -190,7 +212,7 @@ export class Canvas {
    */
   private setDetail(detail: number): void {
     this.detail = detail;
-    this.renderer.setViewport(0, 0, this.width * detail, this.height * detail);
+    this.renderer.setViewport(0, 0, this.wide * detail, this.high * detail);
     this.element.style.transform = detail === 1 ? "" : `scale(${1 / detail})`;
   }
 

@@ -45,18 +45,23 @@ export class Paper implements Written {
   named: number[] = [];
   private readonly names = new Captions();
   private written: { camera: Camera; settled: boolean; detail: number; at: number } | null = null;
-  private ink: Ink;
+  private inks: Ink | null = null;
 
   constructor(element: HTMLCanvasElement) {
     const context = element.getContext("2d", { willReadFrequently: true });
     if (context === null) throw new Error("This browser gives no 2D canvas, on which the names are drawn.");
     this.element = element;
     this.context = context;
-    this.ink = inkOf(element);
+  }
+
+  /** Read when it is needed: before the page has been laid out, asking for it would lay it out. */
+  private get ink(): Ink {
+    this.inks ??= inkOf(this.element);
+    return this.inks;
   }
 
   retint(): void {
-    this.ink = inkOf(this.element);
+    this.inks = null;
   }
 
   /** Layers whose names are written now. */

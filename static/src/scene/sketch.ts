@@ -9,12 +9,12 @@ import { evenly } from "../layout/labels";
 import type { Plate, Vec } from "../layout/plates";
 import type { Shown, Tone } from "./surface";
 
-/** A layer's picture is at most so many pixels wide, and a tile of it. */
-const WIDEST = 1200;
+/** A layer's picture has at most about so many pixels, and a tile of it is at most so many wide. */
+const LARGEST = 100_000;
 const TILE = 28;
 
-/** So many pixels are coloured in one frame, so that the page answers in between. */
-const PORTION = 150_000;
+/** After so many milliseconds the next layer is coloured in the next frame, so that the page answers in between. */
+const PORTION = 12;
 
 /** Names keep this far from each other, in pixels. */
 const LINE = 16;
@@ -54,20 +54,22 @@ export class Sketch {
 
   /** Draws the plates as they are now; false where some maps are left for the next frame. */
   draw(plates: readonly Plate[], camera: Camera, tone: Tone, looks: (name: string) => Looks): boolean {
-    let room = PORTION;
+    const until = performance.now() + PORTION;
+    let complete = true;
     const standing = new Set(plates.map((plate) => plate.name));
     for (const [name, piece] of this.pieces) if (!standing.has(name)) this.drop(name, piece);
     for (const plate of plates) {
       const piece = this.pieces.get(plate.name) ?? this.add(plate.name);
       const { shown, lit, strength } = looks(plate.name);
-      if (room > 0) room -= this.paint(piece, plate, shown, tone);
+      if (performance.now() < until) this.paint(piece, plate, shown, tone);
+      else complete = false;
       const plane = planeOf(plate, camera);
       Object.assign(piece.slab.style, { width: "100px", height: "100px", opacity: String(strength), transform: laid(plane, plate.wide / 100, plate.deep / 100, 0) });
       Object.assign(piece.picture.style, { width: "100px", height: "100px", opacity: String(lit * strength), transform: laid(plane, (plate.wide - 2 * plate.margin) / 100, (plate.deep - 2 * plate.margin) / 100, plate.margin) });
       piece.name.hidden = true;
     }
     this.names(plates, camera);
-    return room > 0;
+    return complete;
   }
 
   remove(): void {
@@ -88,16 +90,14 @@ export class Sketch {
     this.pieces.delete(name);
   }
 
-  /** Colours a layer's picture where it is not what it should be; how many pixels that took. */
-  private paint(piece: Piece, plate: Plate, shown: Shown | undefined, tone: Tone): number {
+  /** Colours a layer's picture where it is not what it should be. */
+  private paint(piece: Piece, plate: Plate, shown: Shown | undefined, tone: Tone): void {
     const key = [plate.columns, plate.count, tone.scale, tone.theme, tone.gamma].join();
-    if (shown === undefined || (shown === piece.shown && key === piece.key)) return 0;
+    if (shown === undefined || (shown === piece.shown && key === piece.key)) return;
     [piece.shown, piece.key] = [shown, key];
     URL.revokeObjectURL(piece.picture.src);
-    const { blob, pixels } = pictureOf(plate, shown, tone);
-    piece.picture.src = URL.createObjectURL(blob);
+    piece.picture.src = URL.createObjectURL(pictureOf(plate, shown, tone));
     piece.picture.hidden = false;
-    return pixels;
   }
 
   /** Left of their plates, evenly thinned. */
@@ -123,8 +123,8 @@ function laid(plane: readonly number[], wide: number, deep: number, margin: numb
 }
 
 /** All maps of a layer as its plate has them: nearest cells, the gaps clear. */
-function pictureOf(plate: Plate, { maps, order }: Shown, tone: Tone): { blob: Blob; pixels: number } {
-  const tile = Math.max(2, Math.min(TILE, Math.floor(WIDEST / plate.columns)));
+function pictureOf(plate: Plate, { maps, order }: Shown, tone: Tone): Blob {
+  const tile = Math.max(2, Math.min(TILE, Math.floor(Math.sqrt(LARGEST / plate.count))));
   const [wide, high] = [tile, Math.max(1, Math.round((tile * plate.tileDeep) / plate.tileWide))];
   const gap = Math.round((plate.gap / plate.tileWide) * tile);
   const [width, height] = [plate.columns * (wide + gap) - gap, plate.rows * (high + gap) - gap];
@@ -142,5 +142,5 @@ function pictureOf(plate: Plate, { maps, order }: Shown, tone: Tone): { blob: Bl
       for (let x = 0; x < wide; x += 1) pixels[start + x] = colours[maps.pixels[row + Math.floor((x / wide) * maps.width)] ?? 0] ?? 0;
     }
   });
-  return { blob: new Blob([colourBitmap(pixels, width, height)], { type: "image/bmp" }), pixels: pixels.length };
+  return new Blob([colourBitmap(pixels, width, height)], { type: "image/bmp" });
 }

@@ -3,6 +3,8 @@
 import type { Maps } from "../data/maps";
 import type { Scale, Theme } from "../draw/colour";
 import { breathe } from "../dom";
+import { freeGraphics } from "../draw/graphics";
+import { letDraw } from "../draw/ready";
 import type { Camera } from "../layout/camera";
 import type { Plate } from "../layout/plates";
 import type { Canvas } from "./canvas";
@@ -23,6 +25,10 @@ export interface Tone {
 /** So many cells go to the graphics card in one task, so that the page answers in between. */
 const PORTION = 150_000;
 
+/** For how long WebGL waits for graphics that have nothing else to do, in milliseconds: while the sketch moves, and then. */
+const PATIENCE = 300;
+const STANDSTILL = 600;
+
 /** The part of the page that draws with WebGL did not come. */
 export class Missing extends Error {}
 
@@ -37,7 +43,10 @@ export class Surface {
   private readonly strengths = new Map<string, number>();
   private photo: { name: string; image: ImageBitmap } | null = null;
   private tone: Tone;
+  /** Whether the sketch has yet to show some maps. */
+  behind = false;
   private size: [number, number] = [1, 1];
+  private resting = false;
 
   constructor(element: HTMLCanvasElement, theme: Theme) {
     this.element = element;
@@ -47,12 +56,17 @@ export class Surface {
 
   /** Starts WebGL, in pieces between which the page answers. Rejects where the browser gives none. */
   async begin(changed: (state: "ready" | "lost" | "restored") => void): Promise<void> {
-    const { Canvas, caughtUp, openContext } = await import("./canvas").catch((error: unknown) => {
+    const { askForExtensions, Canvas, openContext } = await import("./canvas").catch((error: unknown) => {
       throw new Missing("The part of the page that draws the scene did not come (reload to try again)", { cause: error });
     });
-    await breathe();
-    const context = openContext(this.element);
-    await caughtUp(context);
+    await freeGraphics(PATIENCE);
+    const context = await this.atRest(async () => {
+      letDraw();
+      await breathe();
+      const opened = openContext(this.element, this.size);
+      await askForExtensions(opened);
+      return opened;
+    });
     const canvas = new Canvas(this.element, context, this.tone.theme, changed);
     await breathe();
     canvas.resize(...this.size);
@@ -76,6 +90,17 @@ export class Surface {
     changed("ready");
   }
 
+  /** While the sketch stays as it is: the browser's graphics answer when they are done with the frames before. */
+  private async atRest<T>(work: () => Promise<T>): Promise<T> {
+    this.resting = true;
+    try {
+      await freeGraphics(STANDSTILL);
+      return await work();
+    } finally {
+      this.resting = false;
+    }
+  }
+
   /** Everything as it is now; what was painted before costs nothing again. */
   private handOver(canvas: Canvas): void {
     const { scale, gamma, theme } = this.tone;
@@ -89,6 +114,7 @@ export class Surface {
     this.canvas = canvas;
     this.sketch?.remove();
     this.sketch = null;
+    this.behind = false;
   }
 
   /** Whether frames show the scene itself, and no longer a sketch. */
@@ -166,8 +192,9 @@ export class Surface {
 
   /** Draws one frame, with the paper laid over it where it is given; false where the next frame has to go on with it. */
   draw(camera: Camera, paper: Written | null): boolean {
-    if (this.canvas === null) return this.sketch?.draw(this.plates, camera, this.tone, (name) => ({ shown: this.shown.get(name), lit: this.lit(name), strength: this.strength(name) })) ?? true;
-    this.canvas.draw(camera, paper);
-    return true;
+    if (this.resting) return false;
+    this.canvas?.draw(camera, paper);
+    this.behind = this.sketch?.draw(this.plates, camera, this.tone, (name) => ({ shown: this.shown.get(name), lit: this.lit(name), strength: this.strength(name) })) === false;
+    return !this.behind;
   }
 }

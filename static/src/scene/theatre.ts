@@ -4,6 +4,7 @@ import { channelOrder, type Maps } from "../data/maps";
 import { meanOf } from "../data/mean";
 import type { Layer, ModelDetail } from "../data/wire";
 import type { Scale, Theme } from "../draw/colour";
+import { drawable } from "../draw/ready";
 import { between, type Camera, type Frame } from "../layout/camera";
 import { focusOf, surroundings, together } from "../layout/framing";
 import { blockCorners, pickNear, plateCorners, type Hit } from "../layout/pick";
@@ -91,6 +92,7 @@ export class Theatre implements Stage {
   async begin(): Promise<void> {
     await this.surface.begin((state) => {
       this.host.dataset[state === "ready" ? "graphics" : "context"] = state;
+      if (state === "ready") this.surface.draw(this.pilot.camera, null); // everything is new to it: names come with the next
       this.refresh();
     });
   }
@@ -318,8 +320,6 @@ export class Theatre implements Stage {
     return this.world === null ? [] : wishesOf(this.layers, this.world, this.pilot.camera, Math.min(window.devicePixelRatio, 2));
   }
 
-  // --- inside -----------------------------------------------------------------------------------------------
-
   private paint(name: string): void {
     const { world } = this;
     const maps = this.maps.get(name);
@@ -373,14 +373,14 @@ export class Theatre implements Stage {
   }
 
   private draw(moving: boolean, sharp = false): void {
-    const { world } = this;
+    const { world, pilot: { camera } } = this;
     if (world === null) return;
-    const { camera } = this.pilot;
     const steered = this.clock.moves("hand") || this.clock.moves("camera");
     const detail = this.surface.settle(!sharp && (moving || this.live.on), Math.max(this.clock.lastFrame, this.live.on ? this.clock.waited : 0));
-    this.ink(world, camera, !(steered || this.clock.moves("frame") || this.clock.moves("arrange")), detail);
+    const { behind } = this.surface; // names wait for the maps of a sketch
+    if (!behind) this.ink(world, camera, !(steered || this.clock.moves("frame") || this.clock.moves("arrange")), detail);
     this.paper.apart = detail === 1;
-    const complete = this.surface.draw(camera, detail < 1 ? this.paper : null);
+    const complete = this.surface.draw(camera, detail < 1 ? this.paper : null) && !behind;
     const { hovered, chosen, sought, pointed } = this.marks;
     if (this.surface.started && (!(moving || this.live.on) || this.clock.frames % 4 === 0)) this.map.draw(world.plates, camera, this.pilot.whole, hovered?.layer ?? pointed ?? chosen?.layer ?? sought ?? undefined);
     Object.assign(this.host.dataset, { drawCalls: String(this.surface.drawCalls), frames: String(this.clock.frames), moving: String(moving) });
@@ -392,7 +392,7 @@ export class Theatre implements Stage {
   private ink(world: World, camera: Camera, settled: boolean, detail: number): void {
     // while the maps follow a pen, their probabilities change with every frame: more often than they can be read
     const changed = this.stale && !(this.live.on && this.paper.age < LIVE);
-    if (!this.surface.started || (!changed && this.paper.shows(camera, settled, detail))) return;
+    if (!drawable() || (!changed && this.paper.shows(camera, settled, detail))) return;
     this.paper.draw(world, camera, this.marks, this.captions, this.outputs, (name) => this.surface.strength(name), settled, detail);
     this.stale = false;
     if (settled) Object.assign(this.host.dataset, { named: this.paper.named.join(","), captioned: this.paper.captioned.join(" ") });
