@@ -18,6 +18,7 @@ import onnx
 import onnxruntime as ort
 from opentelemetry import trace
 
+from app.activations import Activations, relu
 from app.cores import available_cores
 from app.errors import ConvscopeError, NetworkUnusable
 from app.graph import Graph
@@ -63,9 +64,10 @@ OpenSession = Callable[[str, str], Session | None]  # of a network and its weigh
 class Engine:
     """One loaded network.
 
-    Every layer's tensor is made an output of the graph, so one forward pass gives all activations. This keeps
-    onnxruntime from fusing a ReLU into the convolution before it, so probabilities alone come from a second session
-    without those outputs, made when first asked for: the same numbers, a fifth faster where there are many layers.
+    Every layer's tensor is made an output of the graph, so one forward pass gives all activations; only ReLUs
+    are made from the layer before, when somebody reads them. This keeps onnxruntime from fusing a ReLU into the
+    convolution before it, so probabilities alone come from a second session without those outputs, made when first
+    asked for: the same numbers, faster where there are many layers.
     """
 
     def __init__(
@@ -102,7 +104,7 @@ class Engine:
             with redirect_stdout(sys.stderr):  # where it prints what it does not find
                 ort.preload_dlls()  # CUDA and cuDNN out of their Python packages, where the system has none
         try:
-            self.session: Session = session or self._load(layer.tensor for layer in graph.layers)
+            self.session: Session = session or self._load(layer.tensor for layer in self._computed)
         except ConvscopeError:
             raise
         except Exception as error:  # onnxruntime raises a dozen unrelated types here
@@ -144,7 +146,7 @@ class Engine:
     def _classifier(self) -> Session:
         return self._elsewhere or self._load([self.graph.output.tensor])
 
-    def run(self, tensor: Array) -> dict[str, Array]:
+    def run(self, tensor: Array) -> Activations:
         """All activations of one input.
 
         Args:
@@ -155,7 +157,7 @@ class Engine:
         """
         layers = self._computed
         arrays = self._forward(tensor[None], [layer.tensor for layer in layers], self._keeper)
-        activations = {self.graph.layers[0].name: np.ascontiguousarray(tensor, dtype=np.float32)}
+        computed = {self.graph.layers[0].name: np.ascontiguousarray(tensor, dtype=np.float32)}
         # where it must be; or always, as the other images of a fixed batch would be kept with a view of the first
         copy = None if self.graph.batch in (None, 1) else True
         for layer, array in zip(layers, arrays, strict=True):
@@ -163,8 +165,8 @@ class Engine:
             channels_last = (*layer.shape[1:], layer.shape[0])
             first = array.reshape(-1, *(channels_last if layer.channels_last else layer.shape))[0]
             first = first.transpose(2, 0, 1) if layer.channels_last else first  # (H, W, C) to (C, H, W)
-            activations[layer.name] = np.array(first, dtype=np.float32, order="C", copy=copy)
-        return activations
+            computed[layer.name] = np.array(first, dtype=np.float32, order="C", copy=copy)
+        return Activations((layer.name for layer in self.graph.layers), computed, self._relus)
 
     @cached_property
     def _keeper(self) -> Session:
@@ -175,8 +177,21 @@ class Engine:
 
     @cached_property
     def _computed(self) -> list[Layer]:
-        """The layers that the session computes: all but the input."""
-        return [layer for layer in self.graph.layers if layer.op != "input"]
+        """The layers that the session hands out: all but the input and the ReLUs."""
+        return [layer for layer in self.graph.layers if layer.op != "input" and layer.name not in self._relus]
+
+    @cached_property
+    def _relus(self) -> dict[str, str]:
+        """The layers that are a ReLU of another layer's very tensor -> that layer."""
+        nodes = {output: node for node in self._model.graph.node for output in node.output}
+        layers = {layer.tensor: layer for layer in self.graph.layers}
+        relus: dict[str, str] = {}
+        for layer in self.graph.layers:
+            node = nodes.get(layer.tensor)
+            source = layers.get(node.input[0]) if node is not None and node.op_type == "Relu" else None
+            if source is not None and (source.shape, source.channels_last) == (layer.shape, layer.channels_last):
+                relus[layer.name] = source.name
+        return relus
 
     def make_ready(self) -> None:
         """Have the memory for the next run's activations ready, once nothing has run for a while."""
@@ -242,8 +257,9 @@ class Engine:
         """
         held = sum(math.prod(layer.shape) for layer in self.graph.layers)
         step = self._fit(held) if self.graph.batch is None else 1
-        rows: dict[str, list[Array]] = {name: [] for name in names}
-        computed = [layer for name in names if (layer := self.graph.layer(name)).op != "input"]
+        sources = {name: self._source(name) for name in names}
+        rows: dict[str, list[Array]] = {source: [] for source in sources.values()}
+        computed = [layer for name in rows if (layer := self.graph.layer(name)).op != "input"]
         for start in range(0, len(tensors), step):
             check_wanted()
             part = tensors[start : start + step]
@@ -254,7 +270,14 @@ class Engine:
                 rows[layer.name].append(some.transpose(0, 3, 1, 2) if layer.channels_last else some)
             if self.graph.layers[0].name in rows:
                 rows[self.graph.layers[0].name].append(part)
-        return {name: np.ascontiguousarray(np.concatenate(parts), np.float32) for name, parts in rows.items()}
+        whole = {name: np.ascontiguousarray(np.concatenate(parts), np.float32) for name, parts in rows.items()}
+        return {name: whole[source] if name == source else relu(whole[source]) for name, source in sources.items()}
+
+    def _source(self, name: str) -> str:
+        """The layer that the session hands out: itself, or what a ReLU reads."""
+        while name in self._relus:
+            name = self._relus[name]
+        return name
 
     def _forward(self, batch: Array, names: list[str], session: Session | None = None) -> list[npt.NDArray[Any]]:
         """Run (B, C, H, W) through the session; B is 1 where the graph's batch size is fixed."""

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from app.activations import Activations
 from app.cores import available_cores
 from app.errors import InvalidValue, UnitNotFound
 
@@ -219,7 +220,7 @@ def draw_overview(activation: Array, tile: int) -> tuple[Pixels, Ranges]:
     return to_8_bit(shrink(maps, tile), ranges, "map"), ranges
 
 
-def draw_overviews(activations: Mapping[str, Array], tile: int) -> dict[str, npt.NDArray[Any]]:
+def draw_overviews(activations: Activations, tile: int) -> dict[str, npt.NDArray[Any]]:
     """Every map of several layers, as `draw_overview` draws them one by one.
 
     Deep networks have a hundred layers of a few thousand numbers each, for which numpy's calls cost more than their
@@ -229,20 +230,20 @@ def draw_overviews(activations: Mapping[str, Array], tile: int) -> dict[str, npt
     Returns:
         `{layer}` uint8 (C, h, w), and `{layer}.min` and `{layer}.max` float32 (C,).
     """
-    layers = {name: as_maps(activation) for name, activation in activations.items()}
-    ends = np.cumsum([len(maps) for maps in layers.values()])
-    places = {name: slice(end - len(layers[name]), end) for name, end in zip(layers, ends, strict=True)}
+    shapes = {name: activations.shape(name) for name in activations}
+    ends = np.cumsum([channels for channels, *_ in shapes.values()])
+    places = {name: slice(end - shapes[name][0], end) for name, end in zip(shapes, ends, strict=True)}
     low, high = np.empty(ends[-1], np.float32), np.empty(ends[-1], np.float32)
     small: dict[str, Array] = {}
     pixels: dict[str, Pixels] = {}
 
     def look(name: str) -> None:
         """The layer's ranges, and its maps as small as they are drawn, while they are in the processor's cache."""
-        maps = layers[name]
-        step = max(1, BLOCK // maps[0].size)
+        channels, *size = shapes[name]
+        step = max(1, BLOCK // math.prod(size))
         blocks = []
-        for start in range(0, len(maps), step):
-            block = maps[start : start + step]
+        for start in range(0, channels, step):
+            block = as_maps(activations.part(name, slice(start, start + step)))
             at = slice(places[name].start + start, places[name].start + start + len(block))
             flat = block.reshape(len(block), -1)
             flat.min(axis=1, out=low[at])
@@ -253,14 +254,14 @@ def draw_overviews(activations: Mapping[str, Array], tile: int) -> dict[str, npt
     def scale(name: str) -> None:
         at = places[name]
         if not usual[at].all():  # a NaN, an infinity, or a range at the end of what a float holds
-            pixels[name], ranges = draw_overview(layers[name], tile)
+            pixels[name], ranges = draw_overview(activations.part(name), tile)
             low[at], high[at] = ranges.low, ranges.high
             return
         values = np.subtract(small[name], low[at, None, None])
         values *= factor[at, None, None]
         pixels[name] = np.rint(values, out=values).astype(np.uint8)
 
-    shares = share_out({name: maps.size for name, maps in layers.items()}, available_cores())
+    shares = share_out({name: math.prod(shape) for name, shape in shapes.items()}, available_cores())
     with ThreadPoolExecutor(len(shares)) as pool:
         in_shares(pool, look, shares)
         with np.errstate(over="ignore", invalid="ignore"):

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from app.activations import NOTHING, Activations
 from app.catalog import Catalog
 from app.clock import steady_time
 from app.crops import Crops
@@ -26,7 +27,7 @@ from app.network import Network, Prediction
 from app.redis_records import RedisRecords
 from app.salt import read_salt
 from app.settings import Settings
-from app.stores import Activations, DerivedCache, Elapsed, Record, RecordStore
+from app.stores import DerivedCache, Elapsed, Record, RecordStore
 
 Array = npt.NDArray[np.float32]
 
@@ -122,7 +123,7 @@ def compute(
             return _classify(network, image, crops, keep, started, time.perf_counter() - begun)
     prepared = prepare(network, data, max_pixels, sha256)
     begun = time.perf_counter()
-    activations: Activations = {}
+    activations = NOTHING
     if keep:
         activations = network.engine.run(prepared.tensor)
         probabilities = class_probabilities(network.graph, activations)
@@ -155,7 +156,7 @@ def _classify(network: Network, image: Image, crops: Crops, keep: bool, started:
 
     begun = time.perf_counter()
     rows = np.concatenate(list(network.engine.classify(timed(network.tensors(image, crops)))))  # (crops, classes)
-    activations = network.engine.run(network.tensor(image)) if keep else {}
+    activations = network.engine.run(network.tensor(image)) if keep else NOTHING
     done = time.perf_counter()
     elapsed = Elapsed(
         decode=1000 * decoding,

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from fastapi import Depends, Request
 
+from app.activations import NOTHING, Activations
 from app.batches import Answer, Batcher
 from app.catalog import Catalog
 from app.crops import Crops
@@ -22,7 +23,7 @@ from app.pulls import Pulls
 from app.runs import Outcome, Runs, compute, compute_ensemble, prepare
 from app.saliency import Method, saliency
 from app.settings import Settings
-from app.stores import Activations, Elapsed, Record
+from app.stores import Elapsed, Record
 from app.workers import Workers
 
 Array = npt.NDArray[np.float32]
@@ -45,10 +46,10 @@ class OpenRun:
         """A layer's activation, (C, H, W) or (N,); LayerNotFound names what there is."""
         return self.activations[self.layer(name).name]
 
-    def chosen(self, names: str | None) -> dict[str, Array]:
+    def chosen(self, names: str | None) -> Activations:
         """The activations of some layers (comma separated; all when None), in the table's order."""
         wanted = None if names is None else {self.layer(name).name for name in names.split(",")}
-        return {name: array for name, array in self.activations.items() if wanted is None or name in wanted}
+        return self.activations.among(name for name in self.activations if wanted is None or name in wanted)
 
 
 class Service:
@@ -83,7 +84,7 @@ class Service:
                 prepared.sha256,
                 prepared.width,
                 prepared.height,
-                {},
+                NOTHING,
                 probabilities,
                 Elapsed(prepared.decode, prepared.preprocess, inference, 1000 * (time.perf_counter() - started)),
             )
@@ -188,7 +189,7 @@ class Service:
         def look() -> Array:
             heat = saliency(network, opened.activations, method, index)
             if self.runs.records.find(run) is not None:  # deleted meanwhile: leave nothing behind
-                self.runs.derived.put(key, {method: heat})
+                self.runs.derived.put(key, Activations.of({method: heat}))
             return heat
 
         return await self.workers.infer(look, [network.id], key)

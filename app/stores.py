@@ -2,18 +2,17 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from app.activations import Activations
 from app.clock import steady_time
 
 Array = npt.NDArray[np.float32]
 RECORD_BYTES = 1024  # of Python, about, for what is neither image nor probabilities
-
-Activations = Mapping[str, Array]  # layer name -> (C, H, W) or (N,)
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ class DerivedCache:
 
     def put(self, run: str, activations: Activations) -> None:
         """Keep activations if they fit the budget at all; older ones make room."""
-        size = sum(array.nbytes for array in activations.values())
+        size = activations.nbytes
         with self._lock:
             self._drop(run)
             if size > self.budget:

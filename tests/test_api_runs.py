@@ -10,6 +10,7 @@ import pytest
 import safetensors.numpy
 from PIL import Image
 
+from app.activations import Activations
 from app.catalog import Catalog
 from app.engine import Engine
 from app.imaging import decode
@@ -138,7 +139,7 @@ def test_every_url_of_ten_runs_answers_the_same_bytes_with_a_tiny_cache(
 ) -> None:
     forward, count = Engine.run, 0
 
-    def counted(engine: Engine, tensor: np.typing.NDArray[np.float32]) -> dict[str, np.typing.NDArray[np.float32]]:
+    def counted(engine: Engine, tensor: np.typing.NDArray[np.float32]) -> Activations:
         nonlocal count
         count += 1
         return forward(engine, tensor)

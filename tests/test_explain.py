@@ -12,6 +12,7 @@ import orjson
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from app.activations import Activations
 from app.catalog import Catalog
 from app.engine import Engine
 from app.errors import LayerNotFound, NotExplainable, UnitNotFound
@@ -327,7 +328,7 @@ def test_a_subsampling_layer_with_its_activation_inside(activation: str | None) 
     assert layer.activation == (activation.lower() if activation else None)
 
 
-def small() -> tuple[Graph, Explainer, dict[str, Array]]:
+def small() -> tuple[Graph, Explainer, Activations]:
     model = network(
         [
             node("LeakyRelu", ["image"], ["leaky"], name="leaky"),

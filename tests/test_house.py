@@ -15,7 +15,8 @@ from app.settings import Settings
 
 # The rooms of app/, from the ground up. A module imports from its own room (without a cycle) and from those before.
 ROOMS = {
-    "ground": "clock cores errors places installation reserve settings version manifest observed tour wanted",
+    "ground": "activations clock cores errors places installation reserve settings version manifest observed tour "
+    "wanted",
     "pictures": "crops digit imaging maps neighbours png preprocess uploads",
     "graph": "arithmetic constants figures graph groups layer matching nodes numbers operations outline patterns "
     "reader tensors views",

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from app.activations import Activations
 from app.errors import InvalidValue, UnitNotFound
 from app.maps import (
     Ranges,
@@ -233,7 +234,7 @@ def test_many_layers_at_once_are_drawn_as_each_alone() -> None:
         "huge": rng.normal(size=(2, 4, 4)).astype(np.float32) * np.float32(5e37),
         "vector": rng.normal(size=10).astype(np.float32),
     }
-    together = draw_overviews(activations, 32)
+    together = draw_overviews(Activations.of(activations), 32)
     assert list(together) == [f"{name}{part}" for name in activations for part in ("", ".min", ".max")]
     for name, activation in activations.items():
         pixels, ranges = draw_overview(activation, 32)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.activations import Activations
 from app.catalog import Catalog
 from app.crops import Crops
 from app.engine import Engine
@@ -115,15 +116,15 @@ def test_one_record_over_the_budget_is_kept_until_the_next() -> None:
 def test_the_cache_counts_real_bytes_and_drops_the_least_recently_used() -> None:
     cache = DerivedCache(1000)
     for name in "ab":
-        cache.put(name, {"x": np.zeros(50, np.float32), "y": np.zeros(50, np.float32)})
+        cache.put(name, Activations.of({"x": np.zeros(50, np.float32), "y": np.zeros(50, np.float32)}))
     assert cache.nbytes == 800
     assert cache.find("a") is not None
-    cache.put("c", {"x": np.zeros(125, np.float32)})
+    cache.put("c", Activations.of({"x": np.zeros(125, np.float32)}))
     assert cache.nbytes == 900
     assert [name for name in "abc" if cache.find(name) is not None] == ["a", "c"]
-    cache.put("d", {"x": np.zeros(1000, np.float32)})  # never fits: nothing else has to go for it
+    cache.put("d", Activations.of({"x": np.zeros(1000, np.float32)}))  # never fits: nothing else has to go for it
     assert cache.nbytes == 900
-    cache.put("a/heat", {"x": np.zeros(10, np.float32)})
+    cache.put("a/heat", Activations.of({"x": np.zeros(10, np.float32)}))
     cache.remove("a")  # and what was derived from it
     assert cache.nbytes == 500
     assert (cache.hits, cache.misses) == (3, 1)
@@ -298,7 +299,7 @@ def test_many_requests_for_an_evicted_run_compute_it_once(
     service = Service(make_settings(cache_bytes=0), catalog)
     forward, count = Engine.run, 0
 
-    def counted(engine: Engine, tensor: np.typing.NDArray[np.float32]) -> dict[str, np.typing.NDArray[np.float32]]:
+    def counted(engine: Engine, tensor: np.typing.NDArray[np.float32]) -> Activations:
         nonlocal count
         count += 1
         return forward(engine, tensor)

@@ -1,5 +1,7 @@
 """Torch's own activations, layer by layer, against the engine's on the same numbers."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 import torch
@@ -35,7 +37,7 @@ def torch_activations(network: Network, x: Tensor) -> Arrays:
     return seen
 
 
-def assert_equal(ours: Arrays, torchs: Arrays) -> None:
+def assert_equal(ours: Mapping[str, NDArray[np.float32]], torchs: Arrays) -> None:
     """Equal as the REST contract defines it: |a - b| <= 1e-4 max(|b|, standard deviation of the layer)."""
     assert torchs
     for name, expected in torchs.items():
