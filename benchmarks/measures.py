@@ -33,7 +33,9 @@ class Measure:
 PAUSE = 0.03  # seconds
 
 
-def interleave(sides: Sequence[Callable[[], object]], repetitions: int, warm: int = 2) -> list[float]:
+def interleave(
+    sides: Sequence[Callable[[], object]], repetitions: int, warm: int = 2, pause: float = PAUSE
+) -> list[float]:
     """The median milliseconds of each side, their calls taking turns so that a noisy machine is noisy for all.
 
     Before each call is a pause: onnxruntime's threads spin for some milliseconds after a forward pass, and would take
@@ -45,7 +47,7 @@ def interleave(sides: Sequence[Callable[[], object]], repetitions: int, warm: in
     times: list[list[float]] = [[] for _ in sides]
     for _ in range(repetitions):
         for side, seen in zip(sides, times, strict=True):
-            time.sleep(PAUSE)
+            time.sleep(pause)
             begun = time.perf_counter()
             side()
             seen.append(1000 * (time.perf_counter() - begun))
