@@ -8,7 +8,7 @@
 const STARTING = 8000;
 
 /** Graphics that answer the worker within so many milliseconds have nothing else to do. */
-const AT_ONCE = 10;
+const AT_ONCE = 15;
 
 /** How often they are asked, in milliseconds. */
 const PAUSE = 20;

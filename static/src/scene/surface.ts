@@ -26,8 +26,8 @@ export interface Tone {
 const PORTION = 150_000;
 
 /** For how long WebGL waits for graphics that have nothing else to do, in milliseconds: while the sketch moves, and then. */
-const PATIENCE = 300;
-const STANDSTILL = 600;
+const PATIENCE = 200;
+const STANDSTILL = 300;
 
 /** The part of the page that draws with WebGL did not come. */
 export class Missing extends Error {}
@@ -56,13 +56,16 @@ export class Surface {
 
   /** Starts WebGL, in pieces between which the page answers. Rejects where the browser gives none. */
   async begin(changed: (state: "ready" | "lost" | "restored") => void): Promise<void> {
-    const { askForExtensions, Canvas, openContext } = await import("./canvas").catch((error: unknown) => {
+    const coming = import("./canvas").catch((error: unknown) => {
       throw new Missing("The part of the page that draws the scene did not come (reload to try again)", { cause: error });
     });
     await freeGraphics(PATIENCE);
-    const context = await this.atRest(async () => {
+    await this.atRest(() => {
       letDraw();
-      await breathe();
+      return breathe();
+    });
+    const { askForExtensions, Canvas, openContext } = await coming;
+    const context = await this.atRest(async () => {
       const opened = openContext(this.element, this.size);
       await askForExtensions(opened);
       return opened;
