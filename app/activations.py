@@ -12,7 +12,7 @@ ALL = slice(None)
 
 
 def relu(array: Array) -> Array:
-    """max(0, x) of every number, as ONNX's Relu has it; NaN stays NaN."""
+    """max(0, x) of every number, as ONNX's Relu has it; NaN stays NaN, and -0 may become 0."""
     rectified: Array = np.maximum(array, np.float32(0))
     return rectified
 
@@ -42,6 +42,9 @@ class Activations(Mapping[str, Array]):
         array = self._arrays.get(name)
         return array if array is not None else self._arrays.setdefault(name, self.part(name))
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._names  # without making it
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
@@ -59,8 +62,10 @@ class Activations(Mapping[str, Array]):
         return array.shape if array is not None else self.shape(self._relus[name])
 
     def among(self, names: Iterable[str]) -> "Activations":
-        """Some of the layers, in the order given."""
-        return Activations(names, self._arrays, self._relus)
+        """Some of the layers, in the order given; what is made for them is kept here, too."""
+        some = Activations(names, {}, self._relus)
+        some._arrays = self._arrays
+        return some
 
     @property
     def nbytes(self) -> int:

@@ -156,7 +156,8 @@ class Engine:
             Layer name -> float32 (C, H, W) or (N,), in the table's order, the input layer included.
         """
         layers = self._computed
-        arrays = self._forward(tensor[None], [layer.tensor for layer in layers], self._keeper)
+        names = [layer.tensor for layer in layers]
+        arrays = self._forward(tensor[None], names, self._keeper) if names else []  # for none it would give all
         computed = {self.graph.layers[0].name: np.ascontiguousarray(tensor, dtype=np.float32)}
         # where it must be; or always, as the other images of a fixed batch would be kept with a view of the first
         copy = None if self.graph.batch in (None, 1) else True
@@ -258,20 +259,21 @@ class Engine:
         held = sum(math.prod(layer.shape) for layer in self.graph.layers)
         step = self._fit(held) if self.graph.batch is None else 1
         sources = {name: self._source(name) for name in names}
-        rows: dict[str, list[Array]] = {source: [] for source in sources.values()}
-        computed = [layer for name in rows if (layer := self.graph.layer(name)).op != "input"]
+        rows: dict[str, list[Array]] = {name: [] for name in names}
+        asked = [self.graph.layer(name) for name in dict.fromkeys(sources.values())]
+        computed = [layer for layer in asked if layer.op != "input"]
         for start in range(0, len(tensors), step):
             check_wanted()
             part = tensors[start : start + step]
             arrays = self._forward(part, [layer.tensor for layer in computed]) if computed else []
+            found = {self.graph.layers[0].name: part}
             for layer, array in zip(computed, arrays, strict=True):
                 stored = (*layer.shape[1:], layer.shape[0]) if layer.channels_last else layer.shape
                 some = array.reshape(-1, *stored)[: len(part)]
-                rows[layer.name].append(some.transpose(0, 3, 1, 2) if layer.channels_last else some)
-            if self.graph.layers[0].name in rows:
-                rows[self.graph.layers[0].name].append(part)
-        whole = {name: np.ascontiguousarray(np.concatenate(parts), np.float32) for name, parts in rows.items()}
-        return {name: whole[source] if name == source else relu(whole[source]) for name, source in sources.items()}
+                found[layer.name] = some.transpose(0, 3, 1, 2) if layer.channels_last else some
+            for name, source in sources.items():
+                rows[name].append(found[source] if name == source else relu(found[source]))
+        return {name: np.ascontiguousarray(np.concatenate(parts), np.float32) for name, parts in rows.items()}
 
     def _source(self, name: str) -> str:
         """The layer that the session hands out: itself, or what a ReLU reads."""

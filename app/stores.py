@@ -117,7 +117,7 @@ class RecordStore:
 
 
 class DerivedCache:
-    """Activations by run, under a byte budget counted in real bytes; the least recently used goes first."""
+    """Activations by run, under a budget of the bytes they may come to take; the least recently used goes first."""
 
     def __init__(self, budget: int) -> None:
         self.budget = budget

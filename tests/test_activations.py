@@ -1,4 +1,4 @@
-"""What a run holds: the session's tensors, and ReLUs made from them, bit for bit as onnxruntime makes them."""
+"""What a run holds: the session's tensors, and ReLUs made from them, the same as onnxruntime makes them."""
 
 import numpy as np
 import pytest
@@ -43,6 +43,7 @@ def test_a_relu_is_kept_when_it_is_read_whole_and_made_anew_for_a_part(few: Acti
 def test_some_of_them_can_be_had_without_what_they_are_made_from(few: Activations) -> None:
     some = few.among(["relu", "fc"])
     assert list(some) == ["relu", "fc"] and "conv" not in some
+    assert some["relu"] is few["relu"]  # kept in both
     np.testing.assert_array_equal(some["relu"], few["relu"])
     assert list(draw_overviews(some, 2)) == ["relu", "relu.min", "relu.max", "fc", "fc.min", "fc.max"]
 
@@ -59,6 +60,7 @@ def test_relus_are_those_of_onnxruntime(catalog: Catalog) -> None:
         tensor = np.random.default_rng(3).normal(size=graph.input_shape).astype(np.float32)
         activations = engine.run(tensor)
         made = [layer for layer in graph.layers if layer.op == "relu"]
+        assert list(engine._relus) == [layer.name for layer in made]
         everything = engine._load(layer.tensor for layer in graph.layers if layer.op != "input")
         computed = everything.run([layer.tensor for layer in made], {graph.input_name: tensor[None]}) if made else []
         for layer, array in zip(made, computed, strict=True):

@@ -16,27 +16,41 @@ const PAUSE = 20;
 const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
 
 let worker: Worker | null = null; // stays: while one ends, the page stands still until its context is gone
+let asked = 0; // so often
+let answered: (number: number) => void = () => undefined;
 
-/** After the browser has started its graphics. */
+/** After the browser has started its graphics; at once where it has no workers. */
 export async function startGraphics(root: string): Promise<void> {
-  worker = new Worker(`${root}/static/warm.js`, { type: "module" });
-  await Promise.race([answer(worker), pause(STARTING)]);
+  try {
+    worker = new Worker(`${root}/static/warm.js`, { type: "module" });
+  } catch {
+    return;
+  }
+  worker.onmessage = ({ data: number }: MessageEvent<number>) => { answered(number); };
+  worker.onerror = () => {
+    worker = null; // it did not come, or is too much for this browser
+    answered(asked);
+  };
+  await ask(worker, STARTING);
 }
 
 /** After the graphics have nothing else to do, or that many milliseconds, as some page never rests. */
 export async function freeGraphics(patience: number): Promise<void> {
   const until = performance.now() + patience;
   while (worker !== null && performance.now() < until) {
-    const asked = performance.now();
-    worker.postMessage(null);
-    await Promise.race([answer(worker), pause(patience)]);
-    if (performance.now() - asked < AT_ONCE) return;
+    const begun = performance.now();
+    await ask(worker, until - begun);
+    if (performance.now() - begun < AT_ONCE) return;
     await pause(PAUSE);
   }
 }
 
-function answer(from: Worker): Promise<void> {
-  return new Promise((resolve) => {
-    from.onmessage = from.onerror = () => { resolve(); };
+/** After the worker has answered, or that many milliseconds. */
+function ask(of: Worker, patience: number): Promise<void> {
+  asked += 1;
+  const answer = new Promise<void>((resolve) => {
+    answered = (number) => { if (number === asked) resolve(); }; // and not one that comes late
   });
+  of.postMessage(asked);
+  return Promise.race([answer, pause(patience)]);
 }

@@ -29,6 +29,7 @@ export function openContext(element: HTMLCanvasElement, size: [number, number]):
   [element.width, element.height] = onScreen(...size); // with another size later, the page would stand still once more
   const context = element.getContext("webgl2", { alpha: false, antialias: false, depth: false, stencil: false, powerPreference: "high-performance" });
   if (context === null) throw new Error("This browser gives no WebGL 2.");
+  element.addEventListener("webglcontextlost", (event) => { event.preventDefault(); }); // asks for it back
   return context;
 }
 
@@ -88,10 +89,7 @@ export class Canvas {
     this.ground.tint(element);
     this.scene.add(this.ground.mesh, this.sheet.mesh);
     this.setLut("signed", theme);
-    element.addEventListener("webglcontextlost", (event) => {
-      event.preventDefault(); // asks for it back
-      changed("lost");
-    });
+    element.addEventListener("webglcontextlost", () => { changed("lost"); });
     element.addEventListener("webglcontextrestored", () => { changed("restored"); });
     this.renderer.debug.checkShaderErrors = false; // asking for them stands still until the graphics answer
     this.sample = new Scene().add(new Ground(SQUARE).mesh, new Slab(this.lut, this.tints).mesh, new Sheet(SQUARE, true).mesh);

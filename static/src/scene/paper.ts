@@ -72,6 +72,7 @@ export class Paper implements Written {
   /** Another network. */
   forget(): void {
     this.names.forget();
+    this.written = null;
   }
 
   /** How far the names of the output units reach up behind the last layer, in pixels; `shares`: with probabilities. */

@@ -43,10 +43,9 @@ export class Surface {
   private readonly strengths = new Map<string, number>();
   private photo: { name: string; image: ImageBitmap } | null = null;
   private tone: Tone;
-  /** Whether the sketch has yet to show some maps. */
-  behind = false;
   private size: [number, number] = [1, 1];
   private resting = false;
+  private unfinished = false; // the sketch has yet to show some maps
 
   constructor(element: HTMLCanvasElement, theme: Theme) {
     this.element = element;
@@ -59,6 +58,7 @@ export class Surface {
     const coming = import("./canvas").catch((error: unknown) => {
       throw new Missing("The part of the page that draws the scene did not come (reload to try again)", { cause: error });
     });
+    coming.catch(() => undefined); // told when it is needed
     await freeGraphics(PATIENCE);
     await this.atRest(() => {
       letDraw();
@@ -117,12 +117,17 @@ export class Surface {
     this.canvas = canvas;
     this.sketch?.remove();
     this.sketch = null;
-    this.behind = false;
+    this.unfinished = false;
   }
 
   /** Whether frames show the scene itself, and no longer a sketch. */
   get started(): boolean {
     return this.canvas !== null;
+  }
+
+  /** Whether the sketch shows less than there is, or stands still. */
+  get behind(): boolean {
+    return this.unfinished || this.resting;
   }
 
   get drawCalls(): number {
@@ -197,7 +202,7 @@ export class Surface {
   draw(camera: Camera, paper: Written | null): boolean {
     if (this.resting) return false;
     this.canvas?.draw(camera, paper);
-    this.behind = this.sketch?.draw(this.plates, camera, this.tone, (name) => ({ shown: this.shown.get(name), lit: this.lit(name), strength: this.strength(name) })) === false;
-    return !this.behind;
+    this.unfinished = this.sketch?.draw(this.plates, camera, this.tone, (name) => ({ shown: this.shown.get(name), lit: this.lit(name), strength: this.strength(name) })) === false;
+    return !this.unfinished;
   }
 }

@@ -109,6 +109,7 @@ export class Theatre implements Stage {
     for (const layer of model.layers) this.captions.set(layer.name, { name: layer.name, text: layer.shape.join(" × ") });
     this.outputs = [];
     this.paper.forget();
+    delete this.host.dataset["named"];
     this.stale = true;
     this.surface.stock(this.world.names);
     this.surface.setLook(this.look.scale, this.look.gamma, this.look.theme);
@@ -328,11 +329,8 @@ export class Theatre implements Stage {
       this.surface.paint(name, maps, world.orders.get(name) ?? []);
       return;
     }
-    let mean = this.means.get(maps);
-    if (mean === undefined) {
-      mean = meanOf(maps);
-      this.means.set(maps, mean);
-    }
+    const mean = this.means.get(maps) ?? meanOf(maps);
+    this.means.set(maps, mean);
     this.surface.paint(name, mean, [0]);
   }
 
@@ -377,9 +375,10 @@ export class Theatre implements Stage {
     if (world === null) return;
     const steered = this.clock.moves("hand") || this.clock.moves("camera");
     const detail = this.surface.settle(!sharp && (moving || this.live.on), Math.max(this.clock.lastFrame, this.live.on ? this.clock.waited : 0));
-    const { behind } = this.surface; // names wait for the maps of a sketch
-    if (!behind) this.ink(world, camera, !(steered || this.clock.moves("frame") || this.clock.moves("arrange")), detail);
-    this.paper.apart = detail === 1;
+    const settled = !(steered || this.clock.moves("frame") || this.clock.moves("arrange"));
+    const { behind } = this.surface; // names wait for the maps of a sketch, or go where its plates have moved
+    if (!behind) this.ink(world, camera, settled, detail);
+    this.paper.apart = detail === 1 && (!behind || this.paper.shows(camera, settled, detail));
     const complete = this.surface.draw(camera, detail < 1 ? this.paper : null) && !behind;
     const { hovered, chosen, sought, pointed } = this.marks;
     if (this.surface.started && (!(moving || this.live.on) || this.clock.frames % 4 === 0)) this.map.draw(world.plates, camera, this.pilot.whole, hovered?.layer ?? pointed ?? chosen?.layer ?? sought ?? undefined);
