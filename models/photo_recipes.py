@@ -52,11 +52,11 @@ RECIPES: dict[str, Recipe] = {
         dropout=0.2,  # few epochs
         renormalise=False,  # its last epochs are at 224 pixels
     ),
-    # On from the shipped weights (11 epochs of 64 to 128 pixels, 73.9 %): two cores without bf16, an hour.
+    # On from the shipped weights (20 epochs, the last at 224 pixels, 83.7 %): two cores without bf16, 95 minutes.
     "resnet34": Recipe(
-        (Stage(96, 5, (0.15, 0.8)), Stage(128, 3, (0.2, 0.9)), Stage(224, 1, (0.35, 1.0))),
-        peak_rate=0.06,
-        renormalise=False,  # its last epoch is at 224 pixels
+        (Stage(128, 3, (0.2, 0.9)), Stage(224, 2, (0.35, 1.0))),
+        peak_rate=0.04,
+        renormalise=False,  # its last epochs are at 224 pixels
         pruning=Pruning(kernels=0.4),
     ),
 }
