@@ -133,11 +133,14 @@ class Client:
             self.close()
         return Answer(status, "retry-after:" in head, predictions, taken)
 
-    def close(self) -> None:
-        """Close the connection, whatever is under way."""
-        if self.streams is not None:
-            self.streams[1].close()
-            self.streams = None
+    def close(self) -> asyncio.StreamWriter | None:
+        """Close the connection, whatever is under way; what has not been sent yet is sent before."""
+        if self.streams is None:
+            return None
+        _, writer = self.streams
+        writer.close()
+        self.streams = None
+        return writer
 
 
 def make_images() -> list[bytes]:
@@ -194,6 +197,7 @@ async def overload(
     """Twice the capacity, at regular times, by whichever connection is free."""
     begun, sent, interval = time.perf_counter(), 0, 1 / (2 * report.capacity)
     last = int(options.seconds / interval)
+    gone: list[asyncio.StreamWriter | None] = []
 
     async def load() -> None:
         nonlocal sent
@@ -204,7 +208,7 @@ async def overload(
             try:
                 if number % 50 == 49:  # goes away without waiting
                     await one.send(images[number % IMAGES])
-                    one.close()
+                    gone.append(one.close())
                     report.vanished += 1
                     continue
                 answer = await one.ask(images[number % IMAGES])
@@ -230,6 +234,9 @@ async def overload(
     await asyncio.gather(*(load() for _ in range(options.connections)))
     report.resident.append(resident(pid))
     watching.cancel()
+    for writer in gone:  # a server with all hands full may not have taken all of it
+        if writer is not None:
+            writer.transport.abort()
 
 
 def resident(pid: int) -> int:
