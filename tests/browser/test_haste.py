@@ -28,6 +28,7 @@ def test_a_panel_closed_while_its_numbers_come_stays_closed(visit: Open, api: ht
     seen = visit(f"#model={MODELS[-1]}")
     held = hold(seen, "**/tensor.npy*")
     name = layers_of(api, MODELS[-1])[1]["name"]
+    rest(seen)
     seen.page.mouse.click(*spot_of(seen.page, name, [0, 0, 0]))
     seen.page.locator("#inspector").wait_for()
     while not held:
@@ -40,6 +41,7 @@ def test_a_panel_closed_while_its_numbers_come_stays_closed(visit: Open, api: ht
     seen.page.wait_for_load_state("networkidle")
     seen.page.wait_for_timeout(500)
     expect(seen.page.locator("#inspector")).to_be_hidden()
+    rest(seen)
     seen.page.mouse.click(*spot_of(seen.page, name, [0, 0, 0]))
     seen.page.locator(f".explanation[data-layer='{name}']").wait_for()
 
