@@ -26,7 +26,7 @@ class Activations(Mapping[str, Array]):
     """
 
     def __init__(self, names: Iterable[str], computed: Mapping[str, Array], relus: Mapping[str, str]) -> None:
-        """Layers in that order, each of them computed or one of the `relus`: ReLU -> the layer that it reads."""
+        """Layers in that order, each of them computed or one of the `relus`: ReLU -> the computed layer."""
         self._names, self._relus = dict.fromkeys(names), relus
         self._arrays = dict(computed)  # and the ReLUs that have been made
 
@@ -54,12 +54,11 @@ class Activations(Mapping[str, Array]):
     def part(self, name: str, channels: slice = ALL) -> Array:
         """Some channels of a layer, (c, H, W) or (n,); those of a ReLU are made for this once."""
         array = self._arrays.get(name)
-        return array[channels] if array is not None else relu(self.part(self._relus[name], channels))
+        return array[channels] if array is not None else relu(self._arrays[self._relus[name]][channels])
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """(C, H, W) or (N,); a ReLU has the shape of what it reads."""
-        array = self._arrays.get(name)
-        return array.shape if array is not None else self.shape(self._relus[name])
+        """(C, H, W) or (N,); a ReLU has the shape of what it is made from."""
+        return self._arrays[self._relus.get(name, name)].shape
 
     def among(self, names: Iterable[str]) -> "Activations":
         """Some of the layers, in the order given; what is made for them is kept here, too."""

@@ -183,7 +183,7 @@ class Engine:
 
     @cached_property
     def _relus(self) -> dict[str, str]:
-        """The layers that are a ReLU of another layer's very tensor -> that layer."""
+        """The layers that are a ReLU of another layer's very tensor -> that layer, or what it is a ReLU of itself."""
         nodes = {output: node for node in self._model.graph.node for output in node.output}
         layers = {layer.tensor: layer for layer in self.graph.layers}
         relus: dict[str, str] = {}
@@ -191,7 +191,7 @@ class Engine:
             node = nodes.get(layer.tensor)
             source = layers.get(node.input[0]) if node is not None and node.op_type == "Relu" else None
             if source is not None and (source.shape, source.channels_last) == (layer.shape, layer.channels_last):
-                relus[layer.name] = source.name
+                relus[layer.name] = relus.get(source.name, source.name)
         return relus
 
     def make_ready(self) -> None:
@@ -258,7 +258,7 @@ class Engine:
         """
         held = sum(math.prod(layer.shape) for layer in self.graph.layers)
         step = self._fit(held) if self.graph.batch is None else 1
-        sources = {name: self._source(name) for name in names}
+        sources = {name: self._relus.get(name, name) for name in names}
         rows: dict[str, list[Array]] = {name: [] for name in names}
         asked = [self.graph.layer(name) for name in dict.fromkeys(sources.values())]
         computed = [layer for layer in asked if layer.op != "input"]
@@ -274,12 +274,6 @@ class Engine:
             for name, source in sources.items():
                 rows[name].append(found[source] if name == source else relu(found[source]))
         return {name: np.ascontiguousarray(np.concatenate(parts), np.float32) for name, parts in rows.items()}
-
-    def _source(self, name: str) -> str:
-        """The layer that the session hands out: itself, or what a ReLU reads."""
-        while name in self._relus:
-            name = self._relus[name]
-        return name
 
     def _forward(self, batch: Array, names: list[str], session: Session | None = None) -> list[npt.NDArray[Any]]:
         """Run (B, C, H, W) through the session; B is 1 where the graph's batch size is fixed."""

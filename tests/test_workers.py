@@ -182,7 +182,9 @@ def test_who_leaves_a_drawing_does_not_make_room_before_it_is_done() -> None:
             await asyncio.sleep(0.1)
             assert running == places
             gate.set()
+            await workers.draw(lambda: None)
             while running < 4 * places:
                 await asyncio.sleep(0.01)
+            assert running == 4 * places
 
     asyncio.run(scenario())

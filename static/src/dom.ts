@@ -47,4 +47,7 @@ export function calm(): boolean {
 }
 
 /** Lets the browser paint and answer before the next piece of work. */
-export const breathe = (): Promise<void> => new Promise((resolve) => { setTimeout(resolve, 0); });
+export const breathe = (): Promise<void> => pause(0);
+
+/** After so many milliseconds. */
+export const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, milliseconds); });

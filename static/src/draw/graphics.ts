@@ -4,6 +4,8 @@
  * WebGL until they are done with what lies before it. The worker does the waiting.
  */
 
+import { pause } from "../dom";
+
 /** How long the page waits for the graphics to start before it goes on without them, in milliseconds. */
 const STARTING = 8000;
 
@@ -12,8 +14,6 @@ const AT_ONCE = 15;
 
 /** How often they are asked, in milliseconds. */
 const PAUSE = 20;
-
-const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
 
 let worker: Worker | null = null; // stays: while one ends, the page stands still until its context is gone
 let asked = 0; // so often

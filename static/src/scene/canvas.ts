@@ -2,6 +2,7 @@
 
 import { DataTexture, LinearFilter, NearestFilter, NoColorSpace, PerspectiveCamera, RGBAFormat, Scene, Texture, Vector3, WebGLRenderer } from "three";
 import type { Maps } from "../data/maps";
+import { pause } from "../dom";
 import { lutFor, type Scale, type Theme } from "../draw/colour";
 import type { Camera } from "../layout/camera";
 import type { Plate } from "../layout/plates";
@@ -16,7 +17,6 @@ const COARSEST = 0.5;
 
 /** How often it is asked whether the graphics have caught up, in milliseconds. */
 const POLL = 15;
-const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
 
 /** Sizes in pixels of the screen of a canvas that is so large in pixels of the page. */
 const onScreen = (...sizes: [number, number]): [number, number] => {
