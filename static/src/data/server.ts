@@ -1,5 +1,6 @@
 /** A server that has gone: waiting until it answers again. */
 
+import { pause } from "../dom";
 import { Problem, type Api } from "./api";
 
 /** How long until a server that did not answer is asked again, in milliseconds. */
@@ -20,6 +21,6 @@ export function untilAlive(api: Api): Promise<void> {
 
 async function ask(api: Api): Promise<void> {
   document.body.dataset["server"] = "gone";
-  while (!(await api.alive())) await new Promise((resolve) => { setTimeout(resolve, AGAIN); });
+  while (!(await api.alive())) await pause(AGAIN);
   document.body.dataset["server"] = "back";
 }
