@@ -270,7 +270,7 @@ export class Page {
   private sample(sample: Sample): void {
     this.place.sample = sample.name;
     delete this.place.run;
-    this.input.mark(sample.name);
+    this.input.markSoon(sample.name);
     if (sample.kind === "digit" && this.model?.input.channels === 1) {
       this.input.pad.write(sample.strokes());
       return;
@@ -280,7 +280,7 @@ export class Page {
   }
 
   private drawn(strokes: readonly Stroke[], byHand: boolean): void {
-    if (byHand) this.ownInput();
+    if (byHand) delete this.place.sample;
     const blank = !strokes.some((stroke) => !stroke.erase);
     if (blank && !byHand) return; // a sample that begins to draw itself
     const drawing = strokes.map((stroke) => ({ ...stroke, points: [...stroke.points] }));
@@ -290,14 +290,9 @@ export class Page {
   private photo(file: Blob): void {
     this.input.pad.rest();
     this.runner.start({ picture: () => Promise.resolve(file), accepted: () => {
-      this.ownInput();
+      delete this.place.sample;
       this.input.pad.clear();
     } });
-  }
-
-  private ownInput(): void {
-    delete this.place.sample;
-    this.input.mark(undefined);
   }
 
   /** A run's maps, layer by layer, those in view first. */
@@ -321,6 +316,7 @@ export class Page {
     if (run === null) this.seen.ask(); // else after its maps, which are wanted first
     if (run === null || this.model === null || this.weights === null) return;
     if (this.place.sample === undefined) this.place.run = run.id;
+    this.input.mark(this.place.sample);
     this.scene.setRun(this.model, this.weights, run);
     this.predictions.show(this.model, this.weights, run, blank);
     const [top] = run.predictions;
