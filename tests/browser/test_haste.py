@@ -1,5 +1,7 @@
 """A reader who is faster than the answers: what comes late is of no consequence."""
 
+import re
+
 import httpx
 import pytest
 from playwright.sync_api import Route, expect
@@ -44,6 +46,25 @@ def test_a_panel_closed_while_its_numbers_come_stays_closed(visit: Open, api: ht
     rest(seen)
     seen.page.mouse.click(*spot_of(seen.page, name, [0, 0, 0]))
     seen.page.locator(f".explanation[data-layer='{name}']").wait_for()
+
+
+def test_a_chosen_sample_is_marked_before_its_answer_and_after(visit: Open, api: httpx.Client) -> None:
+    seen = visit(f"#model={MODELS[-1]}")
+    marked = seen.page.locator("[data-sample][aria-pressed='true']")
+    before, run = str(marked.get_attribute("data-sample")), seen.run()
+    names = seen.page.locator("[data-sample].scene").evaluate_all("all => all.map((one) => one.dataset.sample)")
+    other = next(name for name in names if name != before)
+    held = hold(seen, "**/runs?*")
+    seen.page.locator(f"[data-sample='{other}']").click()
+    while not held:
+        seen.page.wait_for_timeout(50)
+    expect(marked).to_have_attribute("data-sample", other)
+    assert seen.run() == run
+    for route in held:
+        route.continue_()
+    seen.page.wait_for_selector(f"body[data-busy='false']:not([data-run='{run}'])")
+    expect(marked).to_have_attribute("data-sample", other)
+    expect(seen.page).to_have_url(re.compile(f"sample={other}"))
 
 
 def in_order(api: httpx.Client) -> list[str]:
