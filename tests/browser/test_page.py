@@ -1,5 +1,6 @@
 """The page as a reader uses it: draw, upload, enlarge, explain; its numbers against the API's."""
 
+import io
 import json
 import math
 import re
@@ -7,6 +8,7 @@ import re
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Route, expect
 
 from benchmarks.chromium import NARROW
@@ -145,6 +147,22 @@ def test_what_is_no_image_is_said(visit: Open) -> None:
     seen.page.keyboard.press("2")  # and the next network does not meet the file again
     seen.page.wait_for_selector("body[data-busy='false']:not([data-run=''])")
     expect(seen.page.locator("#alert")).to_be_hidden()
+
+
+def test_what_is_too_large_is_said_with_its_size(visit: Open) -> None:
+    seen = visit()
+    alert, run = seen.page.locator("#alert"), seen.run()
+    most = int(seen.page.locator("body").get_attribute("data-max-body-bytes") or 0)
+    heavy = bytes(most + 1)
+    seen.page.set_input_files("#file", {"name": "heavy.png", "mimeType": "image/png", "buffer": heavy})
+    expect(alert).to_contain_text(f"{len(heavy) / 2**20:.1f} MiB")  # not even sent
+    side = math.isqrt(int(seen.page.locator("body").get_attribute("data-max-pixels") or 0)) + 1
+    wide = io.BytesIO()
+    Image.new("1", (side, side)).save(wide, "PNG")
+    seen.page.set_input_files("#file", {"name": "wide.png", "mimeType": "image/png", "buffer": wide.getvalue()})
+    expect(alert).to_contain_text(f"{side} x {side} = {side * side} pixels")
+    seen.errors.clear()  # Chromium logs the 413 itself
+    assert seen.run() == run
 
 
 def test_a_click_enlarges_and_a_pixel_explains(visit: Open, api: httpx.Client) -> None:
