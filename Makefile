@@ -32,7 +32,7 @@ test: $(VENV)/.development static/dist/.built ## all tests: vitest, then pytest 
 	@command -v chromium chromium-browser google-chrome >/dev/null || \
 		echo '==> no chromium on PATH: the browser tests are skipped (Debian: apt install chromium)'
 	@echo '==> pytest'
-	@$(BIN)/python -m pytest -n 2 --dist worksteal --deselect tests/test_cluster.py $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal --deselect tests/test_cluster.py $(PYTEST_ARGS)
 	@echo '==> pytest, a cluster of three nodes: alone, since it takes the whole machine to start in time'
 	@$(BIN)/python -m pytest tests/test_cluster.py
 
