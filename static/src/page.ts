@@ -45,6 +45,7 @@ export class Page {
   private readonly loader: Loader;
   private readonly scene: SceneView;
   private readonly runner: Runner;
+  private readonly mark = new Settled(100, () => { this.input.mark(this.place.sample); }); // or with the answer: a frame before it would take its processor
   private readonly link = new Settled(120, () => { history.replaceState(null, "", writePlace(this.place)); });
   private readonly legend = new Settled(60, () => { this.showLegend(undefined); });
   private readonly seen = new Settled(150, () => { this.input.showSeen(this.run === null ? null : this.api.inputUrl(this.run.id)); });
@@ -270,7 +271,7 @@ export class Page {
   private sample(sample: Sample): void {
     this.place.sample = sample.name;
     delete this.place.run;
-    this.input.markSoon(sample.name);
+    this.mark.ask();
     if (sample.kind === "digit" && this.model?.input.channels === 1) {
       this.input.pad.write(sample.strokes());
       return;
@@ -280,7 +281,10 @@ export class Page {
   }
 
   private drawn(strokes: readonly Stroke[], byHand: boolean): void {
-    if (byHand) delete this.place.sample;
+    if (byHand) {
+      delete this.place.sample;
+      this.mark.ask();
+    }
     const blank = !strokes.some((stroke) => !stroke.erase);
     if (blank && !byHand) return; // a sample that begins to draw itself
     const drawing = strokes.map((stroke) => ({ ...stroke, points: [...stroke.points] }));

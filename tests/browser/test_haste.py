@@ -26,6 +26,12 @@ def hold(seen: Visit, path: str) -> list[Route]:
     return held
 
 
+def until_held(seen: Visit, held: list[Route]) -> None:
+    """Waits for the first of them."""
+    while not held:
+        seen.page.wait_for_timeout(50)
+
+
 def test_a_panel_closed_while_its_numbers_come_stays_closed(visit: Open, api: httpx.Client) -> None:
     seen = visit(f"#model={MODELS[-1]}")
     held = hold(seen, "**/tensor.npy*")
@@ -33,8 +39,7 @@ def test_a_panel_closed_while_its_numbers_come_stays_closed(visit: Open, api: ht
     rest(seen)
     seen.page.mouse.click(*spot_of(seen.page, name, [0, 0, 0]))
     seen.page.locator("#inspector").wait_for()
-    while not held:
-        seen.page.wait_for_timeout(50)
+    until_held(seen, held)
     seen.page.keyboard.press("Escape")
     expect(seen.page.locator("#inspector")).to_be_hidden()
     for route in held:
@@ -56,8 +61,7 @@ def test_a_chosen_sample_is_marked_before_its_answer_and_after(visit: Open, api:
     other = next(name for name in names if name != before)
     held = hold(seen, "**/runs?*")
     seen.page.locator(f"[data-sample='{other}']").click()
-    while not held:
-        seen.page.wait_for_timeout(50)
+    until_held(seen, held)
     expect(marked).to_have_attribute("data-sample", other)
     assert seen.run() == run
     for route in held:

@@ -9,7 +9,6 @@ import type { Stroke } from "../input/drawing";
 import { tooLarge } from "../input/picture";
 import { Pad } from "../input/pad";
 import { SAMPLES, type Sample } from "../input/samples";
-import { Settled } from "../input/settled";
 import { paintedScene } from "../input/gallery";
 import { asStrokes, drawInk } from "../input/ink";
 
@@ -26,8 +25,6 @@ export class InputPanel {
   private readonly seen = h("img", { class: "seen", alt: "The input as the network saw it", width: 84, height: 84 });
   private readonly seenFigure: HTMLElement;
   private readonly samples = h("div", { class: "samples", role: "group", "aria-label": "Samples" });
-  private readonly marking = new Settled(100, () => { this.mark(this.marked); });
-  private marked: string | undefined;
 
   constructor({ keepSeconds, maxBytes }: { keepSeconds: number; maxBytes: number }, events: InputEvents) {
     this.pad = new Pad(events.drawn);
@@ -60,14 +57,7 @@ export class InputPanel {
 
   /** Marks the sample in use, or none. */
   mark(name: string | undefined): void {
-    this.marked = name;
     for (const one of this.samples.querySelectorAll<HTMLElement>("[data-sample]")) one.setAttribute("aria-pressed", String(one.dataset["sample"] === name));
-  }
-
-  /** The same with what comes first: the answer, or a tenth of a second. A frame of its own would take the processor from the answer. */
-  markSoon(name: string): void {
-    this.marked = name;
-    this.marking.ask();
   }
 
   /** Shows the input picture of a run. */
