@@ -1,4 +1,4 @@
-/** Drawing the plates with WebGL, a frame when one is asked for and none at rest. */
+/** Drawing the plates with WebGL, a frame when something about them has changed and none at rest. */
 
 import { DataTexture, LinearFilter, NearestFilter, NoColorSpace, PerspectiveCamera, RGBAFormat, Scene, Texture, Vector3, WebGLRenderer } from "three";
 import type { Maps } from "../data/maps";
@@ -72,6 +72,7 @@ export class Canvas {
   private readonly ground = new Ground(SQUARE);
   private readonly sheet = new Sheet(SQUARE);
   private detail = 1; // share of the screen's resolution
+  private drawn: Camera | null = null; // as seen from there, if nothing has changed since
   private wide = 1; // pixels of the screen
   private high = 1;
 
@@ -90,24 +91,26 @@ export class Canvas {
     this.scene.add(this.ground.mesh, this.sheet.mesh);
     this.setLut("signed", theme);
     element.addEventListener("webglcontextlost", () => { changed("lost"); });
-    element.addEventListener("webglcontextrestored", () => { changed("restored"); });
+    element.addEventListener("webglcontextrestored", () => {
+      this.drawn = null;
+      changed("restored");
+    });
     this.renderer.debug.checkShaderErrors = false; // asking for them stands still until the graphics answer
     this.sample = new Scene().add(new Ground(SQUARE).mesh, new Slab(this.lut, this.tints).mesh, new Sheet(SQUARE, true).mesh);
     this.compiled = this.compile();
   }
 
   private async compile(): Promise<void> {
-    const caught = (): Promise<void> => caughtUp(this.renderer.getContext() as WebGL2RenderingContext);
-    await caught();
+    await this.caughtUp();
     if (this.renderer.extensions.has("KHR_parallel_shader_compile")) await this.renderer.compileAsync(this.sample, this.eye);
     else this.renderer.compile(this.sample, this.eye);
-    await caught();
+    await this.caughtUp();
     for (const mesh of this.sample.children) { // one at a time: the first use of a shader waits for its uniforms
       for (const one of this.sample.children) one.visible = one === mesh;
       this.renderer.setViewport(0, 0, 1, 1);
       this.renderer.render(this.sample, this.eye);
       this.setDetail(this.detail); // the viewport as well
-      await caught();
+      await this.caughtUp();
     }
   }
 
@@ -120,11 +123,13 @@ export class Canvas {
   light(name: string, value: number): void {
     const slab = this.slabs.get(name);
     if (slab !== undefined) slab.lit = value;
+    this.drawn = null;
   }
 
   fade(name: string, value: number): void {
     const slab = this.slabs.get(name);
     if (slab !== undefined) slab.strength = value;
+    this.drawn = null;
   }
 
   get drawCalls(): number {
@@ -145,6 +150,7 @@ export class Canvas {
       this.slabs.set(name, slab);
       this.scene.add(slab.mesh);
     }
+    this.drawn = null;
   }
 
   /** Stands the plates where they are now; a slab without a plate is not drawn. */
@@ -155,10 +161,12 @@ export class Canvas {
       this.slabs.get(plate.name)?.place(plate);
     }
     for (const [name, slab] of this.slabs) slab.mesh.visible = standing.has(name);
+    this.drawn = null;
   }
 
   paint(name: string, maps: Maps | null, order: readonly number[]): void {
     this.slabs.get(name)?.paint(maps, order);
+    this.drawn = null;
   }
 
   /** Shows an image on a plate in its own colours. */
@@ -170,6 +178,7 @@ export class Canvas {
     Object.assign(texture, { minFilter: LinearFilter, magFilter: LinearFilter, generateMipmaps: false, flipY: false, colorSpace: NoColorSpace, needsUpdate: true });
     this.pictures.set(slab, texture);
     slab.picture(texture, image.width, image.height);
+    this.drawn = null;
   }
 
   setLook(scale: Scale, gamma: number, theme: Theme): void {
@@ -180,6 +189,7 @@ export class Canvas {
       slab.tint(this.tints);
       if (!this.pictures.has(slab)) slab.look(scale, gamma);
     }
+    this.drawn = null;
   }
 
   resize(width: number, height: number): void {
@@ -198,11 +208,22 @@ export class Canvas {
     return detail;
   }
 
+  /** Whether the plates look otherwise from there than they were drawn last. */
+  changed(camera: Camera): boolean {
+    return this.drawn !== camera;
+  }
+
   /** Draws one frame, with the paper laid over it where it is given. */
   draw(camera: Camera, paper: Written | null): void {
     this.sheet.lay(paper);
     this.aim(camera);
     this.renderer.render(this.scene, this.eye);
+    this.drawn = paper === null ? camera : null;
+  }
+
+  /** After what was drawn is there: until then, showing it would stand still. */
+  caughtUp(): Promise<void> {
+    return caughtUp(this.renderer.getContext() as WebGL2RenderingContext);
   }
 
   /** Draws into a corner of the canvas, enlarged by the browser: with another size of the canvas itself, the page stands
@@ -210,6 +231,7 @@ export class Canvas {
    */
   private setDetail(detail: number): void {
     this.detail = detail;
+    this.drawn = null;
     this.renderer.setViewport(0, 0, this.wide * detail, this.high * detail);
     this.element.style.transform = detail === 1 ? "" : `scale(${1 / detail})`;
   }

@@ -90,6 +90,11 @@ export class Paper implements Written {
     return this.written?.camera === camera && this.written.settled === settled && this.written.detail === detail;
   }
 
+  /** Whether nothing has been written for this network. */
+  get blank(): boolean {
+    return this.written === null;
+  }
+
   /** Milliseconds since it was written. */
   get age(): number {
     return this.written === null ? Infinity : performance.now() - this.written.at;

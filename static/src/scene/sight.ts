@@ -3,8 +3,9 @@
 import { sizeOf } from "../data/maps";
 import type { Layer } from "../data/wire";
 import type { Camera } from "../layout/camera";
-import { blockCentre, inWindow, nearestPoint } from "../layout/pick";
-import type { World } from "./world";
+import { blockCentre, inWindow, nearestPoint, type Hit } from "../layout/pick";
+import type { Mark } from "./paper";
+import { PICTURE, type World } from "./world";
 
 const sees = (world: World, camera: Camera, name: string): boolean => {
   const plate = world.plate(name);
@@ -17,6 +18,13 @@ export function unitSpot(world: World, camera: Camera, layer: string, unit: read
   if (plate === undefined || plate.folded) return null;
   const [channel = 0, row = 0, column = 0] = unit;
   return camera.project(blockCentre(plate, { slot: world.slotOf(layer, channel), row, column }));
+}
+
+/** The unit that was hit, of a map of the network; a folded layer's stands for none of its channels. */
+export function markOf(world: World | null, hit: Hit | null): { mark: Mark; folded: boolean } | null {
+  if (world === null || hit?.cell == null || hit.plate.name === PICTURE) return null;
+  const { plate: { name, folded }, cell: { slot, row, column } } = hit;
+  return { mark: { layer: name, channel: folded ? 0 : world.channelAt(name, slot), row, column }, folded };
 }
 
 /** Those in view, then the others; each in the order of the table. */

@@ -14,7 +14,7 @@ const LARGEST = 100_000;
 const TILE = 28;
 
 /** After so many milliseconds the next layer is coloured in the next frame, so that the page answers in between. */
-const PORTION = 30;
+const PORTION = 15;
 
 /** Names keep this far from each other, in pixels. */
 const LINE = 16;

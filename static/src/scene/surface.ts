@@ -46,15 +46,17 @@ export class Surface {
   private size: [number, number] = [1, 1];
   private resting = false;
   private unfinished = false; // the sketch has yet to show some maps
+  private news = true; // something has changed since WebGL was told
 
   constructor(element: HTMLCanvasElement, theme: Theme) {
     this.element = element;
+    element.style.visibility = "hidden"; // until it has been drawn on
     if (this.sketch !== null) element.after(this.sketch.element);
     this.tone = { scale: "signed", gamma: 1, theme };
   }
 
-  /** Starts WebGL, in pieces between which the page answers. Rejects where the browser gives none. */
-  async begin(changed: (state: "ready" | "lost" | "restored") => void): Promise<void> {
+  /** Starts WebGL, in pieces between which the page answers. Rejects where the browser gives none. `camera`: as it is then. */
+  async begin(camera: () => Camera, changed: (state: "ready" | "lost" | "restored") => void): Promise<void> {
     const coming = import("./canvas").catch((error: unknown) => {
       throw new Missing("The part of the page that draws the scene did not come (reload to try again)", { cause: error });
     });
@@ -88,6 +90,12 @@ export class Surface {
         await breathe();
         if (names !== this.names) break;
       }
+      if (names !== this.names) continue;
+      await this.atRest(() => {
+        this.bring(canvas);
+        canvas.draw(camera(), null); // nobody sees it yet, so nobody waits for it
+        return canvas.caughtUp();
+      });
     }
     this.handOver(canvas);
     changed("ready");
@@ -105,7 +113,8 @@ export class Surface {
   }
 
   /** Everything as it is now; what was painted before costs nothing again. */
-  private handOver(canvas: Canvas): void {
+  private bring(canvas: Canvas): void {
+    this.news = false;
     const { scale, gamma, theme } = this.tone;
     canvas.resize(...this.size);
     for (const [name, { maps, order }] of this.shown) canvas.paint(name, maps, order);
@@ -114,7 +123,12 @@ export class Surface {
     canvas.place(this.plates);
     for (const [name, value] of this.lights) canvas.light(name, value);
     for (const [name, value] of this.strengths) canvas.fade(name, value);
+  }
+
+  private handOver(canvas: Canvas): void {
+    if (this.news) this.bring(canvas);
     this.canvas = canvas;
+    this.element.style.visibility = "";
     this.sketch?.remove();
     this.sketch = null;
     this.unfinished = false;
@@ -136,6 +150,7 @@ export class Surface {
 
   /** A plate for each name; earlier ones go. */
   stock(names: readonly string[]): void {
+    this.news = true;
     this.names = names;
     this.shown.clear();
     this.lights.clear();
@@ -145,31 +160,37 @@ export class Surface {
   }
 
   place(plates: readonly Plate[]): void {
+    this.news = true;
     this.plates = plates;
     this.canvas?.place(plates);
   }
 
   paint(name: string, maps: Maps | null, order: readonly number[]): void {
+    this.news = true;
     if (maps === null) {
       this.shown.delete(name);
       this.lights.set(name, 0);
     } else this.shown.set(name, { maps, order });
     this.canvas?.paint(name, maps, order);
+    this.canvas?.send(name); // a frame that had to send all that have come would keep the page waiting
   }
 
   /** Shows an image on a plate in its own colours. */
   picture(name: string, image: ImageBitmap): void {
+    this.news = true;
     this.photo = { name, image };
     this.canvas?.picture(name, image);
   }
 
   setLook(scale: Scale, gamma: number, theme: Theme): void {
+    this.news = true;
     this.tone = { scale, gamma, theme };
     this.canvas?.setLook(scale, gamma, theme);
   }
 
   /** From 0, before its maps have come, to 1. */
   light(name: string, value: number): void {
+    this.news = true;
     this.lights.set(name, value);
     this.canvas?.light(name, value);
   }
@@ -180,6 +201,7 @@ export class Surface {
 
   /** Emphasis, from 0 to 1. */
   fade(name: string, value: number): void {
+    this.news = true;
     this.strengths.set(name, value);
     this.canvas?.fade(name, value);
   }
@@ -189,6 +211,7 @@ export class Surface {
   }
 
   resize(width: number, height: number): void {
+    this.news = true;
     this.size = [width, height];
     this.canvas?.resize(width, height);
   }
@@ -196,6 +219,11 @@ export class Surface {
   /** The share of the screen's resolution that the next frame has; `hasty`: as coarse as it takes to follow the hand. */
   settle(hasty: boolean, lastFrame: number): number {
     return this.canvas?.settle(hasty, lastFrame) ?? 1;
+  }
+
+  /** Whether the plates look otherwise from there than they were drawn last; a sketch does not know. */
+  changed(camera: Camera): boolean {
+    return this.canvas?.changed(camera) ?? true;
   }
 
   /** Draws one frame, with the paper laid over it where it is given; false where the next frame has to go on with it. */

@@ -8,7 +8,6 @@ import { drawable } from "../draw/ready";
 import { between, type Camera, type Frame } from "../layout/camera";
 import { focusOf, surroundings, together } from "../layout/framing";
 import { blockCorners, pickNear, plateCorners, type Hit } from "../layout/pick";
-import type { Plate } from "../layout/plates";
 import { Clock } from "./clock";
 import { keyed, listen } from "./controls";
 import { lighting } from "./lighting";
@@ -18,7 +17,7 @@ import type { Caption } from "./captions";
 import type { OutputLabel } from "./outputs";
 import { Paper, type Mark, type Marks } from "./paper";
 import { ABOVE, NARROW, OPENING, Pilot } from "./pilot";
-import { seenFirst, unitSpot, wishesOf } from "./sight";
+import { markOf, seenFirst, unitSpot, wishesOf } from "./sight";
 import type { Pose, Stage } from "./stage";
 import { Spell } from "./spell";
 import { Surface } from "./surface";
@@ -64,6 +63,7 @@ export class Theatre implements Stage {
   private look: Look = { scale: "signed", theme: "dark", strongestFirst: false, gamma: 1 };
   private awaited: (() => void)[] = [];
   private readonly live = new Spell(LIVE, () => { this.clock.ask(); });
+  private waiting = false; // names have left a frame to the plates
   private stale = true; // whether the paper shows something else than it should
 
   constructor(host: HTMLElement, places: { gl: HTMLCanvasElement; paper: HTMLCanvasElement; map: { canvas: HTMLCanvasElement; name: HTMLElement } }, theme: Theme, events: TheatreEvents) {
@@ -90,9 +90,8 @@ export class Theatre implements Stage {
 
   /** Starts the browser's graphics; until then the scene is sketched. Rejects where there is no WebGL. */
   async begin(): Promise<void> {
-    await this.surface.begin((state) => {
+    await this.surface.begin(() => this.pilot.camera, (state) => {
       this.host.dataset[state === "ready" ? "graphics" : "context"] = state;
-      if (state === "ready") this.surface.draw(this.pilot.camera, null); // everything is new to it: names come with the next
       this.refresh();
     });
   }
@@ -352,22 +351,16 @@ export class Theatre implements Stage {
     return this.world === null ? null : pickNear(this.world.plates, this.pilot.camera, x, y, reach);
   }
 
-  private markAt(x: number, y: number, reach = 0): { mark: Mark; plate: Plate } | null {
-    const hit = this.hitAt(x, y, reach);
-    if (hit?.cell == null || this.world === null || hit.plate.name === PICTURE) return null;
-    const { slot, row, column } = hit.cell;
-    return { mark: { layer: hit.plate.name, channel: hit.plate.folded ? 0 : this.world.channelAt(hit.plate.name, slot), row, column }, plate: hit.plate };
-  }
-
   private hoverAt(x: number, y: number): void {
-    const found = this.markAt(x, y);
-    this.point(this.hitAt(x, y)?.plate.name ?? null);
-    this.events.hover(found?.mark ?? null, found?.plate.folded ?? false, x, y);
+    const hit = this.hitAt(x, y);
+    const found = markOf(this.world, hit);
+    this.point(hit?.plate.name ?? null);
+    this.events.hover(found?.mark ?? null, found?.folded ?? false, x, y);
   }
 
   private clickAt(x: number, y: number, reach: number): void {
-    const found = this.markAt(x, y, reach);
-    this.events.click(found?.mark ?? null, found?.plate.folded ?? false);
+    const found = markOf(this.world, this.hitAt(x, y, reach));
+    this.events.click(found?.mark ?? null, found?.folded ?? false);
   }
 
   private draw(moving: boolean, sharp = false): void {
@@ -377,9 +370,16 @@ export class Theatre implements Stage {
     const detail = this.surface.settle(!sharp && (moving || this.live.on), Math.max(this.clock.lastFrame, this.live.on ? this.clock.waited : 0));
     const settled = !(steered || this.clock.moves("frame") || this.clock.moves("arrange"));
     const { behind } = this.surface; // names wait for the maps of a sketch, or go where its plates have moved
-    if (!behind) this.ink(world, camera, settled, detail);
+    const due = !behind && this.due(camera, settled, detail);
+    // names and plates that stand where they stood take turns: a frame of both would keep the page from answering
+    const stand = this.surface.started ? this.paper.shows(camera, settled, detail) : this.paper.blank;
+    const turns = due && stand && detail === 1 && !sharp && !this.clock.moves("emphasis") && this.surface.changed(camera);
+    const names = due && (!turns || this.waiting);
+    this.waiting = turns && !names;
+    if (names) this.ink(world, camera, settled, detail);
     this.paper.apart = detail === 1 && (!behind || this.paper.shows(camera, settled, detail));
-    const complete = this.surface.draw(camera, detail < 1 ? this.paper : null) && !behind;
+    const plates = (sharp || detail < 1 || this.surface.changed(camera)) && !(turns && names);
+    const complete = (!plates || this.surface.draw(camera, detail < 1 ? this.paper : null)) && !behind && !turns;
     const { hovered, chosen, sought, pointed } = this.marks;
     if (this.surface.started && (!(moving || this.live.on) || this.clock.frames % 4 === 0)) this.map.draw(world.plates, camera, this.pilot.whole, hovered?.layer ?? pointed ?? chosen?.layer ?? sought ?? undefined);
     Object.assign(this.host.dataset, { drawCalls: String(this.surface.drawCalls), frames: String(this.clock.frames), moving: String(moving) });
@@ -387,11 +387,12 @@ export class Theatre implements Stage {
     else for (const resolve of this.awaited.splice(0)) resolve();
   }
 
-  /** Draws names, lines and marks anew where something about them has changed. */
+  /** Whether names, lines and marks are not what they should be. While maps follow a pen, probabilities may be older: nobody reads so fast. */
+  private due(camera: Camera, settled: boolean, detail: number): boolean {
+    return drawable() && ((this.stale && !(this.live.on && this.paper.age < LIVE)) || !this.paper.shows(camera, settled, detail));
+  }
+
   private ink(world: World, camera: Camera, settled: boolean, detail: number): void {
-    // while the maps follow a pen, their probabilities change with every frame: more often than they can be read
-    const changed = this.stale && !(this.live.on && this.paper.age < LIVE);
-    if (!drawable() || (!changed && this.paper.shows(camera, settled, detail))) return;
     this.paper.draw(world, camera, this.marks, this.captions, this.outputs, (name) => this.surface.strength(name), settled, detail);
     this.stale = false;
     if (settled) Object.assign(this.host.dataset, { named: this.paper.named.join(","), captioned: this.paper.captioned.join(" ") });
