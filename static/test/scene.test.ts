@@ -16,6 +16,7 @@ import { meanOf } from "../src/data/mean";
 import { planeOf } from "../src/scene/sketch";
 import { atlasOf } from "../src/scene/slab";
 import type { Pose } from "../src/scene/stage";
+import { Turns } from "../src/scene/turns";
 
 const names = (text: string): { name: string }[] => text.split("").map((name) => ({ name }));
 const edges = (text: string): Edges => text.split(" ").map((pair) => [pair.charAt(0), pair.charAt(1)] as const);
@@ -27,6 +28,31 @@ const EDGES = edges("ab ad bc ce de ef fg eg gh");
 const FRAME: Frame = { width: 1440, height: 900, left: 320, top: 60, right: 250, bottom: 60 };
 const POSE: Pose = { target: [1, 2, -30], distance: 90, azimuth: -0.4, elevation: 0.6, flat: false };
 const plates = (state = ALL_OPEN): Plate[] => layoutPlates(SPECS, EDGES, state, 60);
+
+describe("turns", () => {
+  const both = { names: true, plates: true, apart: true };
+  it("are taken where both are wanted, and end", () => {
+    const turns = new Turns();
+    expect(turns.next(both)).toEqual({ names: false, plates: true, all: false });
+    expect(turns.next({ ...both, plates: false })).toEqual({ names: true, plates: false, all: true });
+    expect(turns.next(both)).toEqual({ names: false, plates: true, all: false }); // not owed a turn from before
+  });
+  it("come to names also while the plates change with every frame", () => {
+    const turns = new Turns();
+    expect([1, 2, 3, 4].map(() => turns.next(both).names)).toEqual([false, true, false, true]);
+  });
+  it("wait for names that are held up for a frame", () => {
+    const turns = new Turns();
+    turns.next(both);
+    turns.next({ ...both, names: false });
+    expect(turns.next(both)).toEqual({ names: true, plates: false, all: false });
+  });
+  it("are not taken by what has to be seen together", () => {
+    const turns = new Turns();
+    const joined = { ...both, apart: false };
+    expect([1, 2].map(() => turns.next(joined))).toEqual([1, 2].map(() => ({ names: true, plates: true, all: true })));
+  });
+});
 
 describe("ranks", () => {
   it("are the longest ways from the input", () => {

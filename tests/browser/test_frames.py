@@ -1,18 +1,21 @@
 """What a frame draws: only what has changed, and not so much at once that the page stops answering."""
 
+from typing import Any
+
 import httpx
 import pytest
 
-from tests.browser.conftest import Open
-from tests.browser.test_scene import layers_of, middle, rest, spot_of
+from tests.browser.conftest import Open, Visit
+from tests.browser.test_scene import fly, layers_of, middle, rest, spot_of
 from tests.conftest import MODELS
 
 pytestmark = pytest.mark.browser
 
-# every drawing of plates and of names from now on, with the frame in which it was
+# every drawing of plates and of names from now on: its frame, and whether the frame before was of a motion
 WATCH = """() => {
   window.drawings = { plates: [], names: [] };
-  const note = (of) => { drawings[of].push(document.timeline.currentTime); };
+  const scene = document.querySelector("#scene").dataset;
+  const note = (of) => { drawings[of].push([document.timeline.currentTime, scene.moving === "true"]); };
   for (const name of ["drawElements", "drawArrays"]) {
     const draw = WebGL2RenderingContext.prototype[name];
     WebGL2RenderingContext.prototype[name] = function (...values) {
@@ -27,16 +30,41 @@ WATCH = """() => {
   };
 }"""
 
+Drawings = dict[str, list[tuple[float, bool]]]
+
+
+def watch(seen: Visit) -> None:
+    """Notes drawings from now on, when finer maps have come and nothing moves."""
+    rest(seen)
+    seen.page.evaluate(WATCH)
+    before: Drawings | None = None
+    while before != (before := drawings(seen)):
+        seen.page.wait_for_timeout(700)
+    seen.page.evaluate("() => { for (const all of Object.values(drawings)) all.length = 0; }")
+
+
+def drawings(seen: Visit) -> Drawings:
+    told: dict[str, list[list[Any]]] = seen.page.evaluate("() => drawings")
+    return {of: [(float(frame), bool(moving)) for frame, moving in all_] for of, all_ in told.items()}
+
+
+def until_both(seen: Visit) -> Drawings:
+    """The drawings, once names and plates have been drawn and nothing moves any more."""
+    seen.page.wait_for_function("() => drawings.names.length > 0 && drawings.plates.length > 0")
+    before: Drawings | None = None
+    while before != (before := drawings(seen)):
+        seen.page.wait_for_timeout(500)
+    return before
+
 
 def test_pointing_at_a_unit_marks_it_and_leaves_the_plates(visit: Open, api: httpx.Client) -> None:
     seen = visit(f"#model={MODELS[-1]}")
-    rest(seen)
-    seen.page.evaluate(WATCH)
+    watch(seen)
     for layer in layers_of(api, MODELS[-1])[1:3]:
         seen.page.mouse.move(*spot_of(seen.page, layer["name"], middle(layer["shape"])))
         seen.page.wait_for_selector(f"#reading[data-layer='{layer['name']}']:not([data-value=''])")
     seen.page.wait_for_timeout(200)
-    drawn = seen.page.evaluate("() => drawings")
+    drawn = drawings(seen)
     assert drawn["names"]
     assert drawn["plates"] == []
     seen.page.mouse.wheel(0, -200)
@@ -45,10 +73,19 @@ def test_pointing_at_a_unit_marks_it_and_leaves_the_plates(visit: Open, api: htt
 
 def test_plates_and_names_in_other_colours_take_a_frame_each(visit: Open) -> None:
     seen = visit(f"#model={MODELS[-1]}")
-    rest(seen)
-    seen.page.evaluate(WATCH)
+    watch(seen)
     seen.page.locator("[data-theme-toggle]").click()
-    seen.page.wait_for_function("() => drawings.names.length > 0 && drawings.plates.length > 0")
-    seen.page.wait_for_timeout(500)
-    drawn = seen.page.evaluate("() => drawings")
+    drawn = until_both(seen)
     assert set(drawn["names"]).isdisjoint(drawn["plates"])
+
+
+def test_names_go_with_the_plates_where_these_go_elsewhere(visit: Open, api: httpx.Client) -> None:
+    seen = visit(f"#model={MODELS[-1]}", calm=False)
+    layer = layers_of(api, MODELS[-1])[1]["name"]
+    fly(seen, layer)
+    watch(seen)
+    seen.page.evaluate("layer => convscope.stage.fold([layer], true)", layer)
+    drawn = until_both(seen)
+    moving = {of: {frame for frame, moves in drawn[of] if moves} for of in drawn}
+    assert moving["plates"]
+    assert moving["names"] == moving["plates"]

@@ -114,10 +114,10 @@ export class Canvas {
     }
   }
 
-  /** Sends the maps of a plate to the graphics card, which else the next frame does. */
+  /** Sends the maps of a plate that stands to the graphics card, which else the next frame does. */
   send(name: string): void {
     const slab = this.slabs.get(name);
-    if (slab !== undefined) for (const texture of slab.textures) this.renderer.initTexture(texture);
+    if (slab?.mesh.visible === true) for (const texture of slab.textures) this.renderer.initTexture(texture);
   }
 
   light(name: string, value: number): void {
@@ -172,7 +172,7 @@ export class Canvas {
   /** Shows an image on a plate in its own colours. */
   picture(name: string, image: ImageBitmap): void {
     const slab = this.slabs.get(name);
-    if (slab === undefined) return;
+    if (slab === undefined || this.pictures.get(slab)?.image === image) return;
     this.pictures.get(slab)?.dispose();
     const texture = new Texture(image);
     Object.assign(texture, { minFilter: LinearFilter, magFilter: LinearFilter, generateMipmaps: false, flipY: false, colorSpace: NoColorSpace, needsUpdate: true });

@@ -117,10 +117,13 @@ export class Surface {
     this.news = false;
     const { scale, gamma, theme } = this.tone;
     canvas.resize(...this.size);
-    for (const [name, { maps, order }] of this.shown) canvas.paint(name, maps, order);
+    canvas.place(this.plates);
+    for (const [name, { maps, order }] of this.shown) {
+      canvas.paint(name, maps, order);
+      canvas.send(name);
+    }
     canvas.setLook(scale, gamma, theme);
     if (this.photo !== null) canvas.picture(this.photo.name, this.photo.image);
-    canvas.place(this.plates);
     for (const [name, value] of this.lights) canvas.light(name, value);
     for (const [name, value] of this.strengths) canvas.fade(name, value);
   }
@@ -172,7 +175,11 @@ export class Surface {
       this.lights.set(name, 0);
     } else this.shown.set(name, { maps, order });
     this.canvas?.paint(name, maps, order);
-    this.canvas?.send(name); // a frame that had to send all that have come would keep the page waiting
+  }
+
+  /** Sends what has come for a plate now: a frame that had to send all of it would keep the page waiting. */
+  send(name: string): void {
+    this.canvas?.send(name);
   }
 
   /** Shows an image on a plate in its own colours. */

@@ -21,6 +21,7 @@ import { markOf, seenFirst, unitSpot, wishesOf } from "./sight";
 import type { Pose, Stage } from "./stage";
 import { Spell } from "./spell";
 import { Surface } from "./surface";
+import { Turns } from "./turns";
 import { PICTURE, World } from "./world";
 
 export interface TheatreEvents {
@@ -63,8 +64,9 @@ export class Theatre implements Stage {
   private look: Look = { scale: "signed", theme: "dark", strongestFirst: false, gamma: 1 };
   private awaited: (() => void)[] = [];
   private readonly live = new Spell(LIVE, () => { this.clock.ask(); });
-  private waiting = false; // names have left a frame to the plates
+  private readonly turns = new Turns();
   private stale = true; // whether the paper shows something else than it should
+  private joined = false; // names go with the plates, which stand elsewhere now or are fading
 
   constructor(host: HTMLElement, places: { gl: HTMLCanvasElement; paper: HTMLCanvasElement; map: { canvas: HTMLCanvasElement; name: HTMLElement } }, theme: Theme, events: TheatreEvents) {
     this.host = host;
@@ -139,6 +141,7 @@ export class Theatre implements Stage {
     this.maps.set(name, maps);
     if (this.look.strongestFirst) world.orders.set(name, channelOrder(maps, true));
     this.paint(name);
+    this.surface.send(name);
     if (first) this.light(name);
     else this.live.begin();
     this.clock.ask(first ? 0 : ARRIVING); // new maps in place of others come layer by layer: few frames show them all
@@ -158,6 +161,7 @@ export class Theatre implements Stage {
     this.paper.retint();
     this.stale = true;
     if (reordered && this.world !== null) {
+      this.joined = true;
       for (const [name, maps] of this.maps) {
         this.world.orders.set(name, channelOrder(maps, look.strongestFirst));
         this.paint(name);
@@ -192,7 +196,7 @@ export class Theatre implements Stage {
     this.clock.move("arrange", FOLDING, (t) => {
       world.settle(t);
       this.surface.place(world.plates);
-      this.stale = true;
+      this.stale = this.joined = true;
       if (follow !== null) this.pilot.aim(between(pose, follow, t));
     }, () => { this.pilot.rest(); });
   }
@@ -201,6 +205,7 @@ export class Theatre implements Stage {
   setFrame(frame: Frame): void {
     this.surface.resize(frame.width, frame.height);
     this.pilot.setFrame(frame);
+    if (this.surface.started && this.surface.changed(this.pilot.camera)) this.refresh(); // as many pixels of the page may be more of the screen
   }
 
   /** To a layer or a map of it, so that the layers `beside` it are seen too where there is room. */
@@ -231,7 +236,7 @@ export class Theatre implements Stage {
     const changes = world.names.map((name) => ({ name, from: this.surface.strength(name), to: layers.length === 0 || layers.includes(name) ? 1 : 0.16 }));
     this.clock.move("emphasis", 300, (t) => {
       for (const { name, from, to } of changes) this.surface.fade(name, from + (to - from) * t);
-      this.stale = true;
+      this.stale = this.joined = true;
     });
   }
 
@@ -370,16 +375,16 @@ export class Theatre implements Stage {
     const detail = this.surface.settle(!sharp && (moving || this.live.on), Math.max(this.clock.lastFrame, this.live.on ? this.clock.waited : 0));
     const settled = !(steered || this.clock.moves("frame") || this.clock.moves("arrange"));
     const { behind } = this.surface; // names wait for the maps of a sketch, or go where its plates have moved
-    const due = !behind && this.due(camera, settled, detail);
-    // names and plates that stand where they stood take turns: a frame of both would keep the page from answering
-    const stand = this.surface.started ? this.paper.shows(camera, settled, detail) : this.paper.blank;
-    const turns = due && stand && detail === 1 && !sharp && !this.clock.moves("emphasis") && this.surface.changed(camera);
-    const names = due && (!turns || this.waiting);
-    this.waiting = turns && !names;
-    if (names) this.ink(world, camera, settled, detail);
-    this.paper.apart = detail === 1 && (!behind || this.paper.shows(camera, settled, detail));
-    const plates = (sharp || detail < 1 || this.surface.changed(camera)) && !(turns && names);
-    const complete = (!plates || this.surface.draw(camera, detail < 1 ? this.paper : null)) && !behind && !turns;
+    const shows = this.paper.shows(camera, settled, detail);
+    const late = this.stale && !(this.live.on && this.paper.age < LIVE); // a pen changes probabilities faster than they can be read
+    const turn = this.turns.next({
+      names: !behind && drawable() && (late || !shows),
+      plates: sharp || detail < 1 || this.surface.changed(camera),
+      apart: settled && detail === 1 && !sharp && !this.joined && (this.surface.started ? shows : this.paper.blank),
+    });
+    if (turn.names) this.ink(world, camera, settled, detail);
+    this.paper.apart = detail === 1 && !this.paper.blank && (!behind || this.paper.shows(camera, settled, detail));
+    const complete = (!turn.plates || this.surface.draw(camera, detail < 1 ? this.paper : null)) && !behind && turn.all;
     const { hovered, chosen, sought, pointed } = this.marks;
     if (this.surface.started && (!(moving || this.live.on) || this.clock.frames % 4 === 0)) this.map.draw(world.plates, camera, this.pilot.whole, hovered?.layer ?? pointed ?? chosen?.layer ?? sought ?? undefined);
     Object.assign(this.host.dataset, { drawCalls: String(this.surface.drawCalls), frames: String(this.clock.frames), moving: String(moving) });
@@ -387,14 +392,9 @@ export class Theatre implements Stage {
     else for (const resolve of this.awaited.splice(0)) resolve();
   }
 
-  /** Whether names, lines and marks are not what they should be. While maps follow a pen, probabilities may be older: nobody reads so fast. */
-  private due(camera: Camera, settled: boolean, detail: number): boolean {
-    return drawable() && ((this.stale && !(this.live.on && this.paper.age < LIVE)) || !this.paper.shows(camera, settled, detail));
-  }
-
   private ink(world: World, camera: Camera, settled: boolean, detail: number): void {
     this.paper.draw(world, camera, this.marks, this.captions, this.outputs, (name) => this.surface.strength(name), settled, detail);
-    this.stale = false;
+    this.stale = this.joined = false;
     if (settled) Object.assign(this.host.dataset, { named: this.paper.named.join(","), captioned: this.paper.captioned.join(" ") });
   }
 }
