@@ -160,6 +160,7 @@ def decode(
                 else:
                     content = np.ascontiguousarray(orient(to_rgb(picture), orientation))
         except Exception as error:  # as above: truncated data surfaces as almost any exception
+            picture.close()  # what there is of it goes now: the error is held until it has been told
             raise ImageUndecodable(
                 f"The {picture.format} image of {width} x {height} pixels is truncated or damaged: {error}.",
                 len(data),

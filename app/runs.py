@@ -78,12 +78,16 @@ def prepare(network: Network, data: bytes, max_pixels: int, sha256: str | None =
         WeightsNotReady: the network has no numbers here.
     """
     _ = network.engine  # loading it is no part of the decoding
-    with ExitStack() as turn:
-        begun = time.perf_counter()
-        image = network.decode(data, max_pixels, sha256, turn)
-        decoded = time.perf_counter()
-        tensor = network.tensor(image)
-        preprocess = 1000 * (time.perf_counter() - decoded)
+    with ExitStack() as turn:  # the picture goes with the call, before the next one's turn
+        return _prepare(network, data, max_pixels, sha256, turn)
+
+
+def _prepare(network: Network, data: bytes, max_pixels: int, sha256: str | None, turn: ExitStack) -> Prepared:
+    begun = time.perf_counter()
+    image = network.decode(data, max_pixels, sha256, turn)
+    decoded = time.perf_counter()
+    tensor = network.tensor(image)
+    preprocess = 1000 * (time.perf_counter() - decoded)
     return Prepared(image.sha256, image.width, image.height, tensor, 1000 * (decoded - begun), preprocess)
 
 
@@ -117,10 +121,8 @@ def compute(
     started = time.perf_counter() if started is None else started
     if crops is not Crops.ONE:
         _ = network.engine
-        with ExitStack() as turn:
-            begun = time.perf_counter()
-            image = network.decode(data, max_pixels, sha256, turn)
-            return _classify(network, image, crops, keep, started, time.perf_counter() - begun)
+        with ExitStack() as turn:  # as in `prepare`
+            return _decode_and_classify([network], data, max_pixels, sha256, started, crops, keep, turn)[0]
     prepared = prepare(network, data, max_pixels, sha256)
     begun = time.perf_counter()
     activations = NOTHING
@@ -177,17 +179,30 @@ def compute_ensemble(
     """
     for network in networks:
         _ = network.engine
-    decoded: dict[Enough | None, tuple[Image, float]] = {}
     with ExitStack() as turn:
-        for network in networks:
-            if network.enough not in decoded:
-                begun = time.perf_counter()
-                decoded[network.enough] = network.decode(data, max_pixels, None, turn), time.perf_counter() - begun
-        return [
-            _classify(network, image, crops, False, started, decoding)
-            for network in networks
-            for image, decoding in (decoded[network.enough],)
-        ]
+        return _decode_and_classify(networks, data, max_pixels, None, started, crops, False, turn)
+
+
+def _decode_and_classify(
+    networks: Sequence[Network],
+    data: bytes,
+    max_pixels: int,
+    sha256: str | None,
+    started: float,
+    crops: Crops,
+    keep: bool,
+    turn: ExitStack,
+) -> list[Outcome]:
+    decoded: dict[Enough | None, tuple[Image, float]] = {}
+    for network in networks:
+        if network.enough not in decoded:
+            begun = time.perf_counter()
+            decoded[network.enough] = network.decode(data, max_pixels, sha256, turn), time.perf_counter() - begun
+    return [
+        _classify(network, image, crops, keep, started, decoding)
+        for network in networks
+        for image, decoding in (decoded[network.enough],)
+    ]
 
 
 class Runs:

@@ -190,6 +190,21 @@ def test_a_truncated_file_is_no_image(kind: str) -> None:
         decode(data[: len(data) // 2], LIMIT)
 
 
+def test_a_damaged_picture_is_let_go_before_its_error_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Pillow.Image] = []
+    find = Pillow.open
+
+    def noted(*arguments: Any, **options: Any) -> Pillow.Image:
+        opened.append(find(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(Pillow, "open", noted)
+    with pytest.raises(ImageUndecodable):
+        decode(ENCODINGS["PNG"][:-40], LIMIT)
+    with pytest.raises(ValueError, match="closed image"):
+        _ = opened[0].im.size
+
+
 @given(st.binary(max_size=400))
 def test_random_bytes_raise_only_what_is_documented(data: bytes) -> None:
     with pytest.raises(ImageUndecodable):
