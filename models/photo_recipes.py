@@ -25,7 +25,8 @@ RECIPES: dict[str, Recipe] = {
     "vgg16": Recipe(
         (),
         normalise_full=True,
-        renormalise=False,  # 81.9 % of the watched photos with the statistics of training, 78.8 % with new ones
+        # After two lessons 81.9 % of the watched photos were right with training's statistics, 78.8 % with new ones.
+        renormalise=False,
         before=(
             Recipe(
                 (Stage(96, 7, (0.15, 0.8)),),
@@ -36,6 +37,15 @@ RECIPES: dict[str, Recipe] = {
             ),
             Recipe(
                 (Stage(96, 1, (0.15, 0.8)), Stage(128, 1, (0.2, 0.9)), Stage(224, 1, (0.35, 1.0), share=0.6)),
+                peak_rate=0.03,
+                student=partial(_half, "D"),
+                dropout=0.3,
+                normalise_full=True,
+                full_rate=0.1,
+                pruning=Pruning(kernels=0.3, full=0.9, begins=0.0, ends=0.67),
+            ),
+            Recipe(
+                (Stage(128, 2, (0.2, 0.9)), Stage(224, 3, (0.35, 1.0))),
                 peak_rate=0.03,
                 student=partial(_half, "D"),
                 dropout=0.3,
