@@ -1,5 +1,6 @@
 """By which recipe each of the four photo networks is trained."""
 
+from dataclasses import replace
 from functools import partial
 
 from models.architectures.vgg import VGG
@@ -10,6 +11,16 @@ from models.prune import Pruning
 def _half(configuration: str, classes: int) -> VGG:
     return VGG(configuration, classes, share=0.5)
 
+
+_HALF_D = Recipe(
+    (Stage(96, 1, (0.15, 0.8)), Stage(128, 1, (0.2, 0.9)), Stage(224, 1, (0.35, 1.0), share=0.6)),
+    peak_rate=0.03,
+    student=partial(_half, "D"),
+    dropout=0.3,
+    normalise_full=True,
+    full_rate=0.1,
+    pruning=Pruning(kernels=0.3, full=0.9, begins=0.0, ends=0.67),
+)
 
 RECIPES: dict[str, Recipe] = {
     # At 131 pixels its grid is 3 x 3, where every cell stands for 2 x 2 of the 6 x 6 that its full layers see at 227.
@@ -35,24 +46,8 @@ RECIPES: dict[str, Recipe] = {
                 normalise_full=True,
                 full_rate=0.1,
             ),
-            Recipe(
-                (Stage(96, 1, (0.15, 0.8)), Stage(128, 1, (0.2, 0.9)), Stage(224, 1, (0.35, 1.0), share=0.6)),
-                peak_rate=0.03,
-                student=partial(_half, "D"),
-                dropout=0.3,
-                normalise_full=True,
-                full_rate=0.1,
-                pruning=Pruning(kernels=0.3, full=0.9, begins=0.0, ends=0.67),
-            ),
-            Recipe(
-                (Stage(128, 2, (0.2, 0.9)), Stage(224, 3, (0.35, 1.0))),
-                peak_rate=0.03,
-                student=partial(_half, "D"),
-                dropout=0.3,
-                normalise_full=True,
-                full_rate=0.1,
-                pruning=Pruning(kernels=0.3, full=0.9, begins=0.0, ends=0.67),
-            ),
+            _HALF_D,
+            replace(_HALF_D, stages=(Stage(128, 2, (0.2, 0.9)), Stage(224, 3, (0.35, 1.0)))),
         ),
     ),
     # On from the shipped weights (23 epochs, the last two at 224 pixels, 86.2 %): two cores without bf16, an hour.
