@@ -25,6 +25,7 @@ from app.graph import Graph
 from app.kept import KeptSession
 from app.layer import Layer
 from app.observed import note_session
+from app.response_norm import with_quick_norms
 from app.wanted import check_wanted
 
 Array = npt.NDArray[np.float32]
@@ -127,8 +128,10 @@ class Engine:
     def _load(self, outputs: Iterable[str]) -> Session:
         """A session that can also give out the named tensors."""
         self._refill()
-        model = _with_outputs(self._model, outputs).SerializeToString()
-        session: Session = ort.InferenceSession(model, self._options, providers=self._providers)
+        model = _with_outputs(self._model, outputs)
+        if self._providers == [CPU]:
+            model = with_quick_norms(model)
+        session: Session = ort.InferenceSession(model.SerializeToString(), self._options, providers=self._providers)
         return session
 
     @property

@@ -18,7 +18,7 @@ from app.engine import Engine
 from app.errors import NotSupported
 from app.graph import Graph
 from app.network import Network
-from app.quantise import dequantised, quantise, shown
+from app.quantise import FORM, dequantised, quantise, shown
 from app.version import VERSION
 from app.weights import is_intact, locked_by, stamp, sweep_folder, unwritable, write_numbers
 
@@ -66,7 +66,7 @@ class Int8Network(Network):
     @cached_property
     def digest(self) -> str:
         """sha256 over the network's files and what the 8-bit numbers are made with."""
-        parts = [self.whole.digest, VERSION, onnx.__version__, onnxruntime.__version__, self.narrow]
+        parts = [self.whole.digest, VERSION, FORM, onnx.__version__, onnxruntime.__version__, self.narrow]
         ranges = {name: list(values) for name, values in self.weights.ranges.items()}
         return hashlib.sha256(json.dumps([parts, ranges]).encode()).hexdigest()
 

@@ -9,7 +9,6 @@ import onnxruntime as ort
 from PIL import Image
 
 from app.catalog import Catalog
-from app.int8 import Int8Network
 from app.manifest import PhotoPreprocessing
 from app.network import Network
 
@@ -18,13 +17,12 @@ Array = npt.NDArray[np.float32]
 
 def plain_session(network: Network, threads: int) -> ort.InferenceSession:
     """The network's file as it lies there, probabilities its only output, onnxruntime's defaults."""
-    model = network.quantised if isinstance(network, Int8Network) else network.model
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     folder = network._folder  # where the numbers lie that are not inside the graph
     if folder is not None:
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
-    return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(network.model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def forward(network: Network, threads: int, batch: int = 1) -> Callable[[], object]:
@@ -33,6 +31,12 @@ def forward(network: Network, threads: int, batch: int = 1) -> Callable[[], obje
     shape = (batch, *network.graph.input_shape)
     tensor = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     return lambda: session.run(None, {network.graph.input_name: tensor})
+
+
+def served(network: Network, batch: int = 1) -> Callable[[], object]:
+    """The probabilities of random pictures as the service computes them, without HTTP."""
+    tensors = np.random.default_rng(0).normal(size=(batch, *network.graph.input_shape)).astype(np.float32)
+    return lambda: network.engine.probabilities(tensors)
 
 
 def decode(jpeg: bytes) -> Image.Image:

@@ -21,7 +21,8 @@ ROOMS = {
     "graph": "arithmetic constants figures graph groups layer matching nodes numbers operations outline patterns "
     "reader tensors views",
     "explanations": "explain expression parameters sources",
-    "engine": "weights quantise kept engine network int8 catalog transfer mirrors cache pulls",
+    "engine": "weights rectifiers quantise kept response_norm engine network int8 catalog transfer mirrors cache "
+    "pulls",
     "saliency": "cam occlusion saliency",
     "service": "access assets budget clients connections headers logs metrics problems proxy queries redis_records "
     "runs salt schemas batches service stores tensor_protocol visitors workers",

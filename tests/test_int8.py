@@ -14,9 +14,10 @@ from app.engine import Engine
 from app.errors import NotSupported
 from app.graph import read_graph
 from app.imaging import decode
-from app.int8 import Int8Network
+from app.int8 import Int8Network, as_shown
 from app.network import Network
-from app.quantise import dequantised, quantise, rectified, shown
+from app.quantise import dequantised, quantise, shown
+from app.rectifiers import rectified
 from app.settings import Settings
 from tests.conftest import MakeSettings, problem_of
 from tests.small_onnx import classifier
@@ -52,7 +53,7 @@ def test_a_small_network_computes_nearly_the_same_on_8_bits(narrow: bool) -> Non
     onnx.checker.check_model(quantised)
     tensors_shown = shown(quantised)
     assert "a/conv" not in tensors_shown  # before its ReLU it is shown as computed
-    session = Engine(quantised, None, graph, threads=1, provider="cpu")
+    session = Engine(quantised, None, as_shown(graph, tensors_shown), threads=1, provider="cpu")
     rows = session.probabilities(images)
     assert np.abs(rows - whole.probabilities(images)).mean() < 0.05
 
@@ -67,6 +68,45 @@ def test_what_only_a_relu_reads_has_the_range_that_the_relu_lets_through() -> No
     model = classifier()
     ranges = {"a/conv": (-4.0, 3.0), "a/relu": (0.0, 2.5), "image": (-1.0, 1.0)}
     assert rectified(model, ranges) == ranges | {"a/conv": (0.0, 2.5)}
+
+
+def test_kernels_of_which_7_bits_would_keep_little_stay_in_float() -> None:
+    model = classifier(channels=64)
+    kernel = numbers_of(model)["kernel"] / 50  # (4, 64, 3, 3)
+    kernel[range(4), range(4), 1, 1] = 1  # as in a layer that began as the identity
+    steps = np.round(kernel * 127).astype(np.float32) / 127
+    ranges = {name: (-4.0, 4.0) for node in model.graph.node for name in (*node.input, *node.output)}
+    for numbers, narrow, in_float in ((kernel, True, True), (steps, False, False), (steps, True, True)):
+        quantised = quantise(model, numbers_of(model) | {"kernel": numbers}, ranges, narrow)
+        (conv,) = (node for node in quantised.graph.node if node.op_type == "Conv")
+        assert (conv.input[1] == "kernel") == in_float
+
+
+def test_a_relu_of_a_sum_that_two_layers_read_is_left_out_and_its_sum_rounded_once() -> None:
+    model = classifier(softmax=False)
+    graph = model.graph
+    graph.node[0].input[0] = "sum/relu"
+    graph.node.insert(0, onnx.helper.make_node("Add", ["image", "image"], ["sum"], name="sum"))
+    graph.node.insert(1, onnx.helper.make_node("Relu", ["sum"], ["sum/relu"], name="sum/relu"))
+    graph.node.insert(2, onnx.helper.make_node("MaxPool", ["sum/relu"], ["aside"], name="aside", kernel_shape=[3, 3]))
+    images = np.random.default_rng(1).normal(size=(8, 3, 8, 8)).astype(np.float32)
+    ranges = {name: (-128.0, 128.0) for node in graph.node for name in (*node.input, *node.output)} | {
+        "image": (-4.0, 4.0),
+        "sum/relu": (0.0, 8.0),
+        "a/relu": (0.0, 64.0),
+    }
+    quantised = quantise(model, numbers_of(model), ranges, narrow=False)
+    onnx.checker.check_model(quantised)
+    assert "Relu" not in {node.op_type for node in quantised.graph.node}
+    (adding,) = (node for node in quantised.graph.node if node.op_type == "Add")
+    (rounding,) = (node for node in quantised.graph.node if node.input[0] == adding.output[0])
+    readers = [node for node in quantised.graph.node if rounding.output[0] in node.input]
+    assert [node.op_type for node in readers] == ["DequantizeLinear"]
+    assert shown(quantised)["sum/relu"] == readers[0].output[0]
+    whole = Engine(model, None, read_graph(model), threads=1, provider="cpu").session
+    narrow = Engine(quantised, None, as_shown(read_graph(model), shown(quantised)), threads=1, provider="cpu").session
+    exact, near = (session.run(["scores"], {"image": images})[0] for session in (whole, narrow))
+    assert np.abs(exact - near).mean() < 0.1 * np.abs(exact).mean()
 
 
 @each_calibrated
