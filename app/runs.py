@@ -179,7 +179,7 @@ def compute_ensemble(
     """
     for network in networks:
         _ = network.engine
-    with ExitStack() as turn:
+    with ExitStack() as turn:  # as in `prepare`
         return _decode_and_classify(networks, data, max_pixels, None, started, crops, False, turn)
 
 

@@ -26,6 +26,17 @@ def test_patches_as_json_are_their_sources(
     assert len(patches) == shape[0]
 
 
+def test_units_that_read_the_same_values_are_told_apart_and_other_values_too() -> None:
+    values = np.arange(12, dtype=np.float32).reshape(12, 1, 1)
+    for shape in ((12, 1, 1), (3, 2, 2), (12, 1, 1)):
+        for weight in (1.0, 2.0):
+            weights = np.full(shape, weight, np.float32)
+            told = orjson.loads(to_json(Patches("FC6", range(shape[0]), 0, 0, values.reshape(shape), weights)))
+            assert [one["values"] for one in told] == values.reshape(shape).tolist()
+            assert [one["weights"] for one in told] == weights.tolist()
+        values += 1  # in place, as another run's activation may come to lie there
+
+
 def test_a_patch_is_found_by_its_place() -> None:
     values = np.arange(12, dtype=np.float32).reshape(3, 2, 2)
     patches = Patches("C3", [0, 4, 5], 1, 2, values, -values)

@@ -37,9 +37,7 @@ def watch(seen: Visit) -> None:
     """Notes drawings from now on, when finer maps have come and nothing moves."""
     rest(seen)
     seen.page.evaluate(WATCH)
-    before: Drawings | None = None
-    while before != (before := drawings(seen)):
-        seen.page.wait_for_timeout(700)
+    when_still(seen)
     seen.page.evaluate("() => { for (const all of Object.values(drawings)) all.length = 0; }")
 
 
@@ -48,13 +46,18 @@ def drawings(seen: Visit) -> Drawings:
     return {of: [(float(frame), bool(moving)) for frame, moving in all_] for of, all_ in told.items()}
 
 
+def when_still(seen: Visit) -> Drawings:
+    """The drawings, once nothing has been drawn for a while."""
+    before: Drawings | None = None
+    while before != (before := drawings(seen)):
+        seen.page.wait_for_timeout(700)
+    return before
+
+
 def until_both(seen: Visit) -> Drawings:
     """The drawings, once names and plates have been drawn and nothing moves any more."""
     seen.page.wait_for_function("() => drawings.names.length > 0 && drawings.plates.length > 0")
-    before: Drawings | None = None
-    while before != (before := drawings(seen)):
-        seen.page.wait_for_timeout(500)
-    return before
+    return when_still(seen)
 
 
 def test_pointing_at_a_unit_marks_it_and_leaves_the_plates(visit: Open, api: httpx.Client) -> None:
