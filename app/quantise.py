@@ -83,7 +83,23 @@ def quantise(
     quantiser.model.topological_sort()
     quantised: onnx.ModelProto = quantiser.model.model
     leave_out_relus(quantised)
+    _leave_logits(quantised)
     return quantised
+
+
+def _leave_logits(quantised: onnx.ModelProto) -> None:
+    """Have Softmax read logits as they were computed: at the end of their range lies the likeliest class."""
+    graph = quantised.graph
+    makers = {name: node for node in graph.node for name in node.output}
+    for softmax in [node for node in graph.node if node.op_type == "Softmax"]:
+        read = makers.get(softmax.input[0])
+        if read is None or read.op_type != "DequantizeLinear":
+            continue
+        rounding = makers[read.input[0]]
+        softmax.input[0] = rounding.input[0]
+        for node, output in ((read, read.output[0]), (rounding, rounding.output[0])):
+            if not any(output in other.input for other in graph.node):
+                graph.node.remove(node)
 
 
 def _is_coarse(kernels: npt.NDArray[Any], narrow: bool) -> bool:

@@ -109,6 +109,22 @@ def test_a_relu_of_a_sum_that_two_layers_read_is_left_out_and_its_sum_rounded_on
     assert np.abs(exact - near).mean() < 0.1 * np.abs(exact).mean()
 
 
+def test_logits_are_as_large_as_they_come() -> None:
+    model = classifier()
+    images = np.random.default_rng(1).normal(size=(8, 3, 8, 8)).astype(np.float32)
+    ranges = {name: (-100.0, 100.0) for node in model.graph.node for name in (*node.input, *node.output)}
+    ranges |= {"image": (-4.0, 4.0), "a/relu": (0.0, 60.0), "scores": (-1.0, 1.0)}
+    quantised = quantise(model, numbers_of(model), ranges, narrow=False)
+    onnx.checker.check_model(quantised)
+    assert "scores" not in shown(quantised)
+    graph = read_graph(model)
+    session = Engine(quantised, None, as_shown(graph, shown(quantised)), threads=1, provider="cpu").session
+    exact = Engine(model, None, graph, threads=1, provider="cpu").session.run(["scores"], {"image": images})[0]
+    (near,) = session.run(["scores"], {"image": images})
+    assert np.abs(exact).max() > 10
+    assert np.abs(exact - near).mean() < 0.1 * np.abs(exact).mean()
+
+
 @each_calibrated
 def test_activations_on_8_bits_are_near_those_in_float(catalog: Catalog, model: str, photo: bytes) -> None:
     whole, narrow = catalog.network(model), catalog.network(model, precision="int8")
