@@ -125,6 +125,13 @@ class Accuracy(Strict):
     images: int = Field(ge=1)
 
 
+class Paired(Strict):
+    """On how many of the same images only one form of a network was right."""
+
+    only_float32: int = Field(ge=0)
+    only_int8: int = Field(ge=0)
+
+
 class Weights(Strict):
     """One set of numbers for a network."""
 
@@ -153,6 +160,9 @@ class Weights(Strict):
     )
     accuracy_int8: Accuracy | None = Field(
         None, exclude_if=is_none, description="The same measurement on 8 bits (`precision=int8`)."
+    )
+    paired_int8: Paired | None = Field(
+        None, exclude_if=is_none, description="Where the two measurements differ, image by image."
     )
     unfamiliar_below: float | None = Field(
         None,

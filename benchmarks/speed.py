@@ -30,6 +30,7 @@ from benchmarks.measures import Measure, interleave
 from benchmarks.pictures import half_megabyte, photo, variants
 from benchmarks.place import Client, Place, serving
 from benchmarks.report import write_results
+from models.paired import chance
 
 TILE = 32
 RUN_TARGETS = {"vgg16": 1.12, "resnet34": 1.25, "googlenet": 1.3, "alexnet": 1.3}
@@ -216,6 +217,25 @@ class Bench:
             yield Measure(f"8 bits, gain {name}", network.id, plain / eight, target, detail)
             detail = f"{own:.2f} ms against {eight:.2f} ms an image"
             yield Measure(f"8 bits, gain over our own float32 {name}", network.id, own / eight, "", detail)
+        yield from self.lost(network)
+
+    @staticmethod
+    def lost(network: Network) -> Iterator[Measure]:
+        """What 8 bits cost in accuracy, as `python -m models.accuracy` measured it."""
+        whole, eight, differences = (
+            network.weights.accuracy,
+            network.weights.accuracy_int8,
+            network.weights.paired_int8,
+        )
+        if whole is None or eight is None:
+            return
+        detail = f"{whole.top1:.2%} against {eight.top1:.2%} of {whole.images:,}"
+        yield Measure("8 bits, points of top-1 lost", network.id, 100 * (whole.top1 - eight.top1), "", detail)
+        if differences is not None:
+            detail = f"right in float32 alone {differences.only_float32}, on 8 bits alone {differences.only_int8}"
+            yield Measure(
+                "8 bits, paired test that none is lost, p", network.id, chance(differences), ">= 0.05", detail
+            )
 
     def live_drawing(self, network: Network) -> Measure:
         """A run and all its atlases, as while drawing: how many a second on one connection."""

@@ -27,6 +27,7 @@ from models import imagenette, mnist
 from models.bundle import BUNDLED, write_manifest
 from models.curves import draw_confusion
 from models.describe import DESCRIPTIONS
+from models.paired import chance, paired
 from models.readme import write_table
 
 ROOT = Path(__file__).parents[1]
@@ -63,22 +64,21 @@ TESTS = {name: TestSet("MNIST test", mnist_test) if name == "lenet5" else PHOTOS
 
 
 def answer(network: Network, examples: list[Example]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """What the network says of the examples.
-
-    Returns:
-        How often each class (row) was answered as each class (column), (N, N); and the probability of each answer,
-        (examples,).
-    """
-    classes = network.graph.classes
-    counts = np.zeros((classes, classes), dtype=np.int64)
-    certainties = []
+    """What the network says of the examples: each one's most probable class and its probability, (examples,)."""
+    answers, certainties = [], []
     for start in tqdm(range(0, len(examples), BATCH), desc=network.id, unit="batch"):
-        part = examples[start : start + BATCH]
-        inputs = np.stack([network.tensor(image) for image, _ in part])
+        inputs = np.stack([network.tensor(image) for image, _ in examples[start : start + BATCH]])
         probabilities = network.engine.probabilities(inputs)
-        np.add.at(counts, ([label for _, label in part], probabilities.argmax(axis=1)), 1)
+        answers.append(probabilities.argmax(axis=1))
         certainties.append(probabilities.max(axis=1))
-    return counts, np.concatenate(certainties)
+    return np.concatenate(answers), np.concatenate(certainties)
+
+
+def confusion(labels: NDArray[np.int64], answers: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """How often each class (row) was answered as each class (column), (classes, classes)."""
+    counts = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(counts, (labels, answers), 1)
+    return counts
 
 
 def unfamiliar_below(certainties: NDArray[np.float32]) -> float:
@@ -90,9 +90,9 @@ def unfamiliar_below(certainties: NDArray[np.float32]) -> float:
     return round(float(np.quantile(certainties, 0.01)), 3)
 
 
-def accuracy_of(counts: NDArray[np.int64], dataset: str) -> Accuracy:
-    """Top-1 of a confusion matrix."""
-    return Accuracy(dataset=dataset, top1=float(np.trace(counts) / counts.sum()), images=int(counts.sum()))
+def accuracy_of(labels: NDArray[np.int64], answers: NDArray[np.int64], dataset: str) -> Accuracy:
+    """Top-1 of answers (images,)."""
+    return Accuracy(dataset=dataset, top1=float((answers == labels).mean()), images=len(labels))
 
 
 def open_weights(manifest: Manifest, weights: Weights, path: Path, cache: Path) -> Network:
@@ -122,23 +122,28 @@ def measure(
     weights = manifest.get_weights(manifest.default_weights)
     tests = TESTS[name]
     examples = list(tests.read(data, 1))
+    labels = np.array([label for _, label in examples])
     with tempfile.TemporaryDirectory() as cache:
-        counts, certainties = answer(open_weights(manifest, weights, folder / weights.graph, Path(cache)), examples)
-        accuracy = accuracy_of(counts, tests.name)
+        answers, certainties = answer(open_weights(manifest, weights, folder / weights.graph, Path(cache)), examples)
+        accuracy = accuracy_of(labels, answers, tests.name)
         found: dict[str, Any] = {"accuracy": accuracy, "unfamiliar_below": unfamiliar_below(certainties)}
         if weights.ranges:
             narrower = Int8Network(open_weights(manifest, weights, folder / weights.graph, Path(cache)))
-            found["accuracy_int8"] = accuracy_of(answer(narrower, examples)[0], tests.name)
+            rounded, _ = answer(narrower, examples)
+            found["accuracy_int8"] = accuracy_of(labels, rounded, tests.name)
+            found["paired_int8"] = paired(labels, answers, rounded)
+            print(f"{name} on 8 bits: {found['paired_int8']}, p = {chance(found['paired_int8']):.2f}")
         if unpacked is not None and unpacked.exists():
             digest = hashlib.sha256(unpacked.read_bytes()).hexdigest()
             whole = weights.model_copy(update={"origin": Inline(), "sha256": digest})
             before, _ = answer(open_weights(manifest, whole, unpacked, Path(cache)), examples)
-            found["accuracy_before_packing"] = accuracy_of(before, tests.name)
+            found["accuracy_before_packing"] = accuracy_of(labels, before, tests.name)
     measured = tuple(
         entry.model_copy(update=found) if entry.id == weights.id else entry for entry in manifest.weights
     )
     write_manifest(manifest.model_copy(update={"weights": measured}), folder)
     if pictures is not None:
+        counts = confusion(labels, answers, len(weights.labels))
         draw_confusion(counts, weights.labels, f"{manifest.title}, {tests.name}", pictures / f"confusion-{name}.png")
     return accuracy
 

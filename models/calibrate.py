@@ -81,7 +81,7 @@ def main() -> None:
             network = open_weights(manifest, weights, folder / weights.graph, Path(cache))
             images = training_images(name, arguments.data, arguments.images)
             ranges = calibrate(network, images, arguments.images)
-        calibrated = weights.model_copy(update={"ranges": ranges, "accuracy_int8": None})
+        calibrated = weights.model_copy(update={"ranges": ranges, "accuracy_int8": None, "paired_int8": None})
         entries = tuple(calibrated if entry.id == weights.id else entry for entry in manifest.weights)
         write_manifest(manifest.model_copy(update={"weights": entries}), folder)
         print(f"{name}: {len(ranges)} ranges; measure it with: python -m models.accuracy {name}")
