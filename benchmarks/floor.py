@@ -15,19 +15,25 @@ from app.network import Network
 Array = npt.NDArray[np.float32]
 
 
-def plain_session(network: Network, threads: int) -> ort.InferenceSession:
-    """The network's file as it lies there, probabilities its only output, onnxruntime's defaults."""
+def plain_session(network: Network, threads: int, alone: bool) -> ort.InferenceSession:
+    """The network's file as it lies there, probabilities its only output, onnxruntime's defaults.
+
+    Except that its threads rest after a forward pass, unless it is `alone`: by default they spin on for 50 ms on
+    Zen 4, and would take the cores from the other side.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
+    if not alone:
+        options.add_session_config_entry("session.force_spinning_stop", "1")
     folder = network._folder  # where the numbers lie that are not inside the graph
     if folder is not None:
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
     return ort.InferenceSession(network.model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def forward(network: Network, threads: int, batch: int = 1) -> Callable[[], object]:
-    """One forward pass of random pictures."""
-    session = plain_session(network, threads)
+def forward(network: Network, threads: int, batch: int = 1, *, alone: bool = False) -> Callable[[], object]:
+    """One forward pass of random pictures; `alone`: nothing is measured beside it."""
+    session = plain_session(network, threads, alone)
     shape = (batch, *network.graph.input_shape)
     tensor = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     return lambda: session.run(None, {network.graph.input_name: tensor})

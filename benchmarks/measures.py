@@ -30,7 +30,7 @@ class Measure:
         return {**asdict(self), "value": round(self.value, 4), "ok": self.ok}
 
 
-PAUSE = 0.08  # seconds
+PAUSE = 0.03  # seconds
 
 
 def interleave(
@@ -38,8 +38,7 @@ def interleave(
 ) -> list[float]:
     """The median milliseconds of each side, their calls taking turns so that a noisy machine is noisy for all.
 
-    Before each call is a pause: onnxruntime's threads spin after a forward pass, 50 milliseconds on Zen 4, and would
-    take the cores from the other side.
+    Before each call is a pause, in which a server ends what it does after its answer.
     """
     for _ in range(warm):
         for side in sides:

@@ -71,8 +71,7 @@ export class Canvas {
   private readonly sample: Scene;
   private readonly ground = new Ground(SQUARE);
   private readonly sheet = new Sheet(SQUARE);
-  private detail = 1; // share of the screen's resolution
-  private drawn: Camera | null = null; // as seen from there, if nothing has changed since
+  detail = 1; // share of the screen's resolution
   private wide = 1; // pixels of the screen
   private high = 1;
 
@@ -91,10 +90,7 @@ export class Canvas {
     this.scene.add(this.ground.mesh, this.sheet.mesh);
     this.setLut("signed", theme);
     element.addEventListener("webglcontextlost", () => { changed("lost"); });
-    element.addEventListener("webglcontextrestored", () => {
-      this.drawn = null;
-      changed("restored");
-    });
+    element.addEventListener("webglcontextrestored", () => { changed("restored"); });
     this.renderer.debug.checkShaderErrors = false; // asking for them stands still until the graphics answer
     this.sample = new Scene().add(new Ground(SQUARE).mesh, new Slab(this.lut, this.tints).mesh, new Sheet(SQUARE, true).mesh);
     this.compiled = this.compile();
@@ -123,13 +119,11 @@ export class Canvas {
   light(name: string, value: number): void {
     const slab = this.slabs.get(name);
     if (slab !== undefined) slab.lit = value;
-    this.drawn = null;
   }
 
   fade(name: string, value: number): void {
     const slab = this.slabs.get(name);
     if (slab !== undefined) slab.strength = value;
-    this.drawn = null;
   }
 
   get drawCalls(): number {
@@ -150,7 +144,6 @@ export class Canvas {
       this.slabs.set(name, slab);
       this.scene.add(slab.mesh);
     }
-    this.drawn = null;
   }
 
   /** Stands the plates where they are now; a slab without a plate is not drawn. */
@@ -161,12 +154,10 @@ export class Canvas {
       this.slabs.get(plate.name)?.place(plate);
     }
     for (const [name, slab] of this.slabs) slab.mesh.visible = standing.has(name);
-    this.drawn = null;
   }
 
   paint(name: string, maps: Maps | null, order: readonly number[]): void {
     this.slabs.get(name)?.paint(maps, order);
-    this.drawn = null;
   }
 
   /** Shows an image on a plate in its own colours. */
@@ -178,7 +169,6 @@ export class Canvas {
     Object.assign(texture, { minFilter: LinearFilter, magFilter: LinearFilter, generateMipmaps: false, flipY: false, colorSpace: NoColorSpace, needsUpdate: true });
     this.pictures.set(slab, texture);
     slab.picture(texture, image.width, image.height);
-    this.drawn = null;
   }
 
   setLook(scale: Scale, gamma: number, theme: Theme): void {
@@ -189,16 +179,17 @@ export class Canvas {
       slab.tint(this.tints);
       if (!this.pictures.has(slab)) slab.look(scale, gamma);
     }
-    this.drawn = null;
   }
 
-  resize(width: number, height: number): void {
+  /** False where it has that size already. */
+  resize(width: number, height: number): boolean {
     const [wide, high] = onScreen(width, height);
-    if (wide === this.wide && high === this.high) return;
+    if (wide === this.wide && high === this.high) return false;
     [this.wide, this.high] = [wide, high];
     this.ground.resize(width, height);
     if (this.element.width !== wide || this.element.height !== high) this.renderer.setDrawingBufferSize(wide, high, 1);
     this.setDetail(this.detail);
+    return true;
   }
 
   /** The share of the screen's resolution that the next frames have; `hasty`: as coarse as it takes to follow the hand. */
@@ -208,17 +199,11 @@ export class Canvas {
     return detail;
   }
 
-  /** Whether the plates look otherwise from there than they were drawn last. */
-  changed(camera: Camera): boolean {
-    return this.drawn !== camera;
-  }
-
   /** Draws one frame, with the paper laid over it where it is given. */
   draw(camera: Camera, paper: Written | null): void {
     this.sheet.lay(paper);
     this.aim(camera);
     this.renderer.render(this.scene, this.eye);
-    this.drawn = paper === null ? camera : null;
   }
 
   /** After what was drawn is there: until then, showing it would stand still. */
@@ -231,7 +216,6 @@ export class Canvas {
    */
   private setDetail(detail: number): void {
     this.detail = detail;
-    this.drawn = null;
     this.renderer.setViewport(0, 0, this.wide * detail, this.high * detail);
     this.element.style.transform = detail === 1 ? "" : `scale(${1 / detail})`;
   }

@@ -46,7 +46,7 @@ export class Surface {
   private size: [number, number] = [1, 1];
   private resting = false;
   private unfinished = false; // the sketch has yet to show some maps
-  private news = true; // something has changed since WebGL was told
+  private drawn: Camera | null = null; // where WebGL's last frame was seen from, if nothing has changed since
 
   constructor(element: HTMLCanvasElement, theme: Theme) {
     this.element = element;
@@ -72,7 +72,10 @@ export class Surface {
       await askForExtensions(opened);
       return opened;
     });
-    const canvas = new Canvas(this.element, context, this.tone.theme, changed);
+    const canvas = new Canvas(this.element, context, this.tone.theme, (state) => {
+      this.drawn = null;
+      changed(state);
+    });
     await breathe();
     canvas.resize(...this.size);
     await canvas.compiled;
@@ -93,7 +96,7 @@ export class Surface {
       if (names !== this.names) continue;
       await this.atRest(() => {
         this.bring(canvas);
-        canvas.draw(camera(), null); // nobody sees it yet, so nobody waits for it
+        canvas.draw(this.drawn = camera(), null); // nobody sees it yet, so nobody waits for it
         return canvas.caughtUp();
       });
     }
@@ -114,7 +117,6 @@ export class Surface {
 
   /** Everything as it is now; what was painted before costs nothing again. */
   private bring(canvas: Canvas): void {
-    this.news = false;
     const { scale, gamma, theme } = this.tone;
     canvas.resize(...this.size);
     canvas.place(this.plates);
@@ -129,7 +131,7 @@ export class Surface {
   }
 
   private handOver(canvas: Canvas): void {
-    if (this.news) this.bring(canvas);
+    if (this.drawn === null) this.bring(canvas);
     this.canvas = canvas;
     this.element.style.visibility = "";
     this.sketch?.remove();
@@ -153,7 +155,7 @@ export class Surface {
 
   /** A plate for each name; earlier ones go. */
   stock(names: readonly string[]): void {
-    this.news = true;
+    this.drawn = null;
     this.names = names;
     this.shown.clear();
     this.lights.clear();
@@ -163,13 +165,13 @@ export class Surface {
   }
 
   place(plates: readonly Plate[]): void {
-    this.news = true;
+    this.drawn = null;
     this.plates = plates;
     this.canvas?.place(plates);
   }
 
   paint(name: string, maps: Maps | null, order: readonly number[]): void {
-    this.news = true;
+    this.drawn = null;
     if (maps === null) {
       this.shown.delete(name);
       this.lights.set(name, 0);
@@ -184,20 +186,20 @@ export class Surface {
 
   /** Shows an image on a plate in its own colours. */
   picture(name: string, image: ImageBitmap): void {
-    this.news = true;
+    this.drawn = null;
     this.photo = { name, image };
     this.canvas?.picture(name, image);
   }
 
   setLook(scale: Scale, gamma: number, theme: Theme): void {
-    this.news = true;
+    this.drawn = null;
     this.tone = { scale, gamma, theme };
     this.canvas?.setLook(scale, gamma, theme);
   }
 
   /** From 0, before its maps have come, to 1. */
   light(name: string, value: number): void {
-    this.news = true;
+    this.drawn = null;
     this.lights.set(name, value);
     this.canvas?.light(name, value);
   }
@@ -208,7 +210,7 @@ export class Surface {
 
   /** Emphasis, from 0 to 1. */
   fade(name: string, value: number): void {
-    this.news = true;
+    this.drawn = null;
     this.strengths.set(name, value);
     this.canvas?.fade(name, value);
   }
@@ -218,25 +220,31 @@ export class Surface {
   }
 
   resize(width: number, height: number): void {
-    this.news = true;
     this.size = [width, height];
-    this.canvas?.resize(width, height);
+    if (this.canvas?.resize(width, height) !== false) this.drawn = null;
   }
 
   /** The share of the screen's resolution that the next frame has; `hasty`: as coarse as it takes to follow the hand. */
   settle(hasty: boolean, lastFrame: number): number {
-    return this.canvas?.settle(hasty, lastFrame) ?? 1;
+    if (this.canvas === null) return 1;
+    const before = this.canvas.detail;
+    const detail = this.canvas.settle(hasty, lastFrame);
+    if (detail !== before) this.drawn = null;
+    return detail;
   }
 
   /** Whether the plates look otherwise from there than they were drawn last; a sketch does not know. */
   changed(camera: Camera): boolean {
-    return this.canvas?.changed(camera) ?? true;
+    return this.canvas === null || this.drawn !== camera;
   }
 
   /** Draws one frame, with the paper laid over it where it is given; false where the next frame has to go on with it. */
   draw(camera: Camera, paper: Written | null): boolean {
     if (this.resting) return false;
-    this.canvas?.draw(camera, paper);
+    if (this.canvas !== null) {
+      this.canvas.draw(camera, paper);
+      this.drawn = paper === null ? camera : null;
+    }
     this.unfinished = this.sketch?.draw(this.plates, camera, this.tone, (name) => ({ shown: this.shown.get(name), lit: this.lit(name), strength: this.strength(name) })) === false;
     return !this.unfinished;
   }
