@@ -25,7 +25,7 @@ from app.graph import Graph
 from app.kept import KeptSession
 from app.layer import Layer
 from app.observed import note_session
-from app.response_norm import with_quick_norms
+from app.response_norm import quicken_norms
 from app.wanted import check_wanted
 
 Array = npt.NDArray[np.float32]
@@ -130,7 +130,7 @@ class Engine:
         self._refill()
         model = _with_outputs(self._model, outputs)
         if self._providers == [CPU]:
-            model = with_quick_norms(model)
+            quicken_norms(model, self.graph)
         session: Session = ort.InferenceSession(model.SerializeToString(), self._options, providers=self._providers)
         return session
 

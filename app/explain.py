@@ -202,7 +202,7 @@ class Explainer:
     def _full(self, operation: Full, unit: Unit) -> Reasons:
         name, maps = unit.inputs[0]
         weights = self.parameters.row(operation, unit.channel).reshape(maps.shape)
-        return self._weighted(name, range(len(maps)), unit, maps, weights, (0, 0))
+        return self._weighted(name, range(len(maps)), unit, maps, weights, (0, 0), shared=True)
 
     def _weighted(
         self,
@@ -212,6 +212,8 @@ class Explainer:
         values: Array,
         weights: Array,
         place: tuple[int, int],
+        *,
+        shared: bool = False,
     ) -> Reasons:
         """Values times weights, (channels, h, w) each, plus the bias, and the activation."""
         values, weights = np.ascontiguousarray(values), np.ascontiguousarray(weights)
@@ -219,7 +221,7 @@ class Explainer:
         bias = float(self.parameters.biases(unit.layer)[unit.channel])
         function, total = unit.layer.activation, products + bias
         return Reasons(
-            Patches(name, channels, *place, values, weights),
+            Patches(name, channels, *place, values, weights, shared=shared),
             expression.weighted(products, values.size, bias, function, total, unit.value),
             bias=bias,
             sum=total,

@@ -18,7 +18,8 @@ from app.engine import Engine
 from app.errors import NotSupported
 from app.graph import Graph
 from app.network import Network
-from app.quantise import FORM, dequantised, quantise, shown
+from app.quantise import FORM, dequantised, quantise, rounded_from_zero, shown
+from app.response_norm import quicken_norms
 from app.version import VERSION
 from app.weights import is_intact, locked_by, stamp, sweep_folder, unwritable, write_numbers
 
@@ -103,6 +104,14 @@ class Int8Network(Network):
                 raise unwritable(path, error) from error
         return onnx.load(path)
 
+    @property
+    def quick(self) -> onnx.ModelProto:
+        """The 8-bit graph as it is run."""
+        model = onnx.ModelProto()
+        model.CopyFrom(self.quantised)
+        quicken_norms(model, self.graph, rounded_from_zero(model))
+        return model
+
     @cached_property
     def initializers(self) -> Mapping[str, npt.NDArray[Any]]:
         """The numbers it computes with, in float32."""
@@ -116,7 +125,7 @@ class Int8Network(Network):
                 if self._engine is None:
                     self.whole.require_numbers()
                     self._engine = Engine(
-                        self.quantised, None, as_shown(self.graph, shown(self.quantised)), self.threads, self.provider
+                        self.quick, None, as_shown(self.graph, shown(self.quantised)), self.threads, self.provider
                     )
         return self._engine
 

@@ -7,7 +7,7 @@ per channel: Krishnamoorthi 2018, "Quantizing deep convolutional networks for ef
 quantiser is onnxruntime's own; what is decided here is which tensors it gets, and with which ranges.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +26,8 @@ OPERATORS = (
     *("Conv", "Gemm", "MatMul", "Relu", "Add", "Concat", "LRN"),
     *("MaxPool", "AveragePool", "GlobalAveragePool", "Flatten", "Reshape"),
 )
+
+SAME_NUMBERS = ("Flatten", "Reshape", "Squeeze")
 
 # How much rounding may change kernels, root mean square. 8-bit codes lose nothing; 7 bits lose 0.01 to 0.02 mostly.
 COARSE = 0.05
@@ -59,13 +61,15 @@ def quantise(
         name: TensorData(lowest=np.float32(low), highest=np.float32(high))
         for name, (low, high) in rectified(model, ranges).items()
     }
+    for index, node in enumerate(whole.graph.node):
+        node.name = f"{node.name} {index}"  # what is kept in float goes by names, which need not be there, nor differ
     constants = {tensor.name for tensor in whole.graph.initializer}
     kept = [
         node.name
         for node in whole.graph.node
         # a shift by learned numbers is no sum of two layers
         if (node.op_type == "Add" and constants & set(node.input))
-        or (node.op_type == "Conv" and _is_coarse(initializers[node.input[1]], narrow))
+        or (node.op_type == "Conv" and node.input[1] in constants and _is_coarse(initializers[node.input[1]], narrow))
     ]
     quantiser = QDQQuantizer(
         whole,
@@ -91,15 +95,33 @@ def _leave_logits(quantised: onnx.ModelProto) -> None:
     """Have Softmax read logits as they were computed: at the end of their range lies the likeliest class."""
     graph = quantised.graph
     makers = {name: node for node in graph.node for name in node.output}
+    readers = Counter(name for node in graph.node for name in node.input)
+    given = {output.name for output in graph.output}
     for softmax in [node for node in graph.node if node.op_type == "Softmax"]:
-        read = makers.get(softmax.input[0])
-        if read is None or read.op_type != "DequantizeLinear":
-            continue
-        rounding = makers[read.input[0]]
-        softmax.input[0] = rounding.input[0]
-        for node, output in ((read, read.output[0]), (rounding, rounding.output[0])):
-            if not any(output in other.input for other in graph.node):
-                graph.node.remove(node)
+        reader = softmax
+        while (read := makers.get(reader.input[0])) is not None and readers[read.output[0]] == 1:
+            if read.op_type in SAME_NUMBERS:
+                reader = read
+                continue
+            rounding = makers.get(read.input[0]) if read.op_type == "DequantizeLinear" else None
+            if rounding is None or read.output[0] in given:
+                break
+            reader.input[0] = rounding.input[0]
+            graph.node.remove(read)
+            if readers[rounding.output[0]] == 1:
+                graph.node.remove(rounding)
+
+
+def rounded_from_zero(quantised: onnx.ModelProto) -> dict[str, float]:
+    """Tensor -> the largest value it may have, of every tensor rounded to unsigned 8 bits that begin at zero."""
+    numbers = {tensor.name: tensor for tensor in quantised.graph.initializer}
+    found = {}
+    for node in quantised.graph.node:
+        if node.op_type == "DequantizeLinear" and len(node.input) == 3 and node.input[0] not in numbers:
+            scale, zero = (numpy_helper.to_array(numbers[name]) for name in node.input[1:])
+            if zero.dtype == np.uint8 and not zero.any():
+                found[node.output[0]] = 255 * float(scale)
+    return found
 
 
 def _is_coarse(kernels: npt.NDArray[Any], narrow: bool) -> bool:

@@ -21,7 +21,7 @@ def rectified(model: onnx.ModelProto, ranges: Ranges) -> dict[str, tuple[float, 
             readers[name].append(node)
     found = dict(ranges)
     for name, those in readers.items():
-        if name in found and {node.op_type for node in those} == {"Relu"}:
+        if name in found and {node.op_type for node in those} == {"Relu"} and those[0].output[0] in found:
             found[name] = found[those[0].output[0]]
     return found
 

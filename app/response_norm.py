@@ -5,74 +5,81 @@ function in other operators: y = x / (k + alpha / n * sum of x^2 over n neighbou
 2012, "ImageNet classification with deep convolutional neural networks", section 3.3. The sum is a matrix product of
 the squares with a band of ones, and a power of 3/4 is two square roots, which a processor has. The largest relative
 difference from LRN is 7e-7. Channels lie last meanwhile, as they do around it where layers compute on 8 bits: so
-onnxruntime can leave the turning out.
+onnxruntime can leave the turning out. A GPU has a fast LRN of its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import NodeProto, TensorProto, helper, numpy_helper, shape_inference
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from app.graph import Graph
+from app.nodes import STANDARD, opset_of
 
 NORM = "LRN"
 BROADCASTING = 7  # the opset from which on shapes of operands may differ
+OTHER_FLOATS = {TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE}
+MOST_CHANNELS = 1024  # the band is channels x channels: beyond, the operator itself is the shorter way
+NEGLIGIBLE = 1e-3  # share of k by which rounding the squares to 8 bits may move the sum
 
 
-def with_quick_norms(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph, with other nodes for each LRN of a float32 map (B, C, H, W); tensors keep their names.
+def quicken_norms(model: onnx.ModelProto, graph: Graph, largest: Mapping[str, float] | None = None) -> None:
+    """Replace each LRN of a float32 map in `model`, in place, by other nodes; tensors keep their names.
 
-    What was rounded to 8 bits from zero on has squares of 8 bits, too, and their sum is made of whole numbers.
     Where a square overflows float32 (from 1.8e19), all channels of that place are NaN, not only its neighbours.
+
+    Args:
+        model: to be run on the processor.
+        graph: its layer table, which knows shapes; the tensors of its norms are the LRNs' outputs.
+        largest: tensor -> the largest value it may have, of tensors rounded to 8 bits from zero on. Where it changes
+            next to nothing, their squares are rounded, too, and the sum is one of whole numbers.
     """
-    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
-    if opset < BROADCASTING or not any(node.op_type == NORM for node in model.graph.node):
-        return model
-    quick = onnx.ModelProto()
-    quick.CopyFrom(model)
-    channels, largest = _channels(model), _largest(model)
-    del quick.graph.node[:]
+    if opset_of(model) < BROADCASTING or _has_other_floats(model):
+        return
+    channels = {
+        layer.tensor: layer.shape[0]
+        for layer in graph.layers
+        if len(layer.shape) == 3 and not layer.channels_last and layer.shape[0] <= MOST_CHANNELS
+    }
+    nodes: list[NodeProto] = []
     for node in model.graph.node:
-        known = channels.get(node.output[0]) if node.op_type == NORM else None
-        quick.graph.node.extend([node] if known is None else _Norm(node, known, largest.get(node.input[0])).nodes())
-    return quick
+        if node.op_type == NORM and node.domain in STANDARD and node.output[0] in channels:
+            nodes.extend(_Norm(node, channels[node.output[0]], (largest or {}).get(node.input[0])).nodes())
+        else:
+            nodes.append(node)
+    if len(nodes) > len(model.graph.node):
+        kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]  # they go with the list below
+        del model.graph.node[:]
+        model.graph.node.extend(kept)
 
 
-def _channels(model: onnx.ModelProto) -> dict[str, int]:
-    """Tensor -> its channels, of every float32 map (B, C, H, W) whose number of channels is known."""
-    graph = shape_inference.infer_shapes(model).graph
-    found = {}
-    for value in (*graph.value_info, *graph.output):
-        kind = value.type.tensor_type
-        if kind.elem_type == TensorProto.FLOAT and len(kind.shape.dim) == 4 and kind.shape.dim[1].dim_value:
-            found[value.name] = kind.shape.dim[1].dim_value
-    return found
-
-
-def _largest(model: onnx.ModelProto) -> dict[str, float]:
-    """Tensor -> the largest value it may have, of every tensor rounded to unsigned 8 bits that begin at zero."""
-    single = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer if not tensor.dims}
-    found = {}
+def _has_other_floats(model: onnx.ModelProto) -> bool:
+    """Whether some numbers are not float32, which the nodes below would not go with."""
+    kinds = {tensor.data_type for tensor in model.graph.initializer}
+    kinds |= {value.type.tensor_type.elem_type for value in model.graph.input}
     for node in model.graph.node:
-        if node.op_type == "DequantizeLinear" and len(node.input) == 3 and set(node.input[1:]) <= single.keys():
-            scale, zero = (single[name] for name in node.input[1:])
-            if zero.dtype == np.uint8 and zero == 0:
-                found[node.output[0]] = 255 * float(scale)
-    return found
+        if node.op_type == "Cast":
+            kinds |= {attribute.i for attribute in node.attribute if attribute.name == "to"}
+    return bool(kinds & OTHER_FLOATS)
 
 
 class _Norm:
     """The nodes that do what one LRN does."""
 
     def __init__(self, node: NodeProto, channels: int, largest: float | None) -> None:
-        """An LRN of so many channels; `largest`: of its input, where that has 8 bits."""
-        self.x, self.y, self.channels, self.largest = node.input[0], node.output[0], channels, largest
+        """An LRN of so many channels; `largest`: of its input, where that has 8 bits from zero on."""
+        self.x, self.y, self.channels = node.input[0], node.output[0], channels
         given = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         self.size, self.alpha, self.beta, self.k = (
             given["size"],
             *(given.get(name, default) for name, default in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0))),
         )
+        # half a step of each of n squares, each alpha / n of the sum
+        fine = largest is not None and self.alpha * largest**2 / 510 <= NEGLIGIBLE * self.k
+        self.largest = largest if fine else None
 
     def nodes(self) -> Iterator[NodeProto]:
         """In their order, from the LRN's input to its output."""

@@ -13,6 +13,8 @@ from app.arithmetic import Window
 
 Array = npt.NDArray[np.float32]
 
+KEPT_BYTES = 2**20  # the most values whose JSON is kept for the next unit that reads them
+
 
 @dataclass(slots=True)
 class Source:
@@ -73,14 +75,22 @@ class Patches(Sequence[Source]):
     """The same patch of many maps of one layer: a source a channel.
 
     A unit of a full layer may have thousands of sources, so they lie in two arrays until somebody wants one.
-    `values` and `weights` are (channels, h, w).
+    `values` and `weights` are (channels, h, w); `shared` are values that the layer's other units read, too.
     """
 
     def __init__(
-        self, layer: str, channels: Sequence[int], top: int, left: int, values: Array, weights: Array | None
+        self,
+        layer: str,
+        channels: Sequence[int],
+        top: int,
+        left: int,
+        values: Array,
+        weights: Array | None,
+        *,
+        shared: bool = False,
     ) -> None:
         self.layer, self.channels, self.top, self.left = layer, channels, top, left
-        self.values, self.weights = values, weights
+        self.values, self.weights, self.shared = values, weights, shared
 
     def __len__(self) -> int:
         return len(self.channels)
@@ -108,7 +118,10 @@ class Patches(Sequence[Source]):
         pieces[0::6] = [end + b"," + head] * len(self)  # ends the source before, and begins the next
         pieces[1::6] = _numerals(self.channels)
         pieces[2::6] = [b',"top":%d,"left":%d,"values":[[' % (self.top, self.left)] * len(self)
-        pieces[3::6] = _kept_pieces(np.ascontiguousarray(self.values).tobytes(), self.values.shape)
+        if self.shared and self.values.nbytes <= KEPT_BYTES:
+            pieces[3::6] = _kept_pieces(np.ascontiguousarray(self.values).tobytes(), self.values.shape)
+        else:
+            pieces[3::6] = _pieces(self.values)
         pieces[4::6] = [b']],"weights":' + (b"null" if self.weights is None else b"[[")] * len(self)
         if self.weights is not None:
             pieces[5::6] = _pieces(self.weights)

@@ -16,7 +16,7 @@ Array = npt.NDArray[np.float32]
 
 
 def plain_session(network: Network, threads: int, alone: bool) -> ort.InferenceSession:
-    """The network's file as it lies there, probabilities its only output, onnxruntime's defaults.
+    """The network's float32 file as it lies there, probabilities its only output, onnxruntime's defaults.
 
     Except that its threads rest after a forward pass, unless it is `alone`: by default they spin on for 50 ms on
     Zen 4, and would take the cores from the other side.

@@ -109,6 +109,42 @@ def test_a_relu_of_a_sum_that_two_layers_read_is_left_out_and_its_sum_rounded_on
     assert np.abs(exact - near).mean() < 0.1 * np.abs(exact).mean()
 
 
+def test_one_kernel_in_float_leaves_layers_without_names_on_8_bits() -> None:
+    model = classifier(channels=64, named=False)
+    kernel = numbers_of(model)["kernel"] / 50
+    kernel[range(4), range(4), 1, 1] = 1
+    ranges = {name: (-4.0, 4.0) for node in model.graph.node for name in (*node.input, *node.output)}
+    quantised = quantise(model, numbers_of(model) | {"kernel": kernel}, ranges, narrow=True)
+    read = {node.op_type: node.input[1] for node in quantised.graph.node if node.op_type in ("Conv", "Gemm")}
+    assert read["Conv"] == "kernel" and read["Gemm"] != "matrix"
+
+
+def test_a_kernel_that_a_node_makes_is_left_to_the_quantiser() -> None:
+    model = classifier()
+    kernel = next(tensor for tensor in model.graph.initializer if tensor.name == "kernel")
+    model.graph.node.insert(0, onnx.helper.make_node("Constant", [], ["kernel"], value=kernel))
+    model.graph.initializer.remove(kernel)
+    ranges = {name: (-4.0, 4.0) for node in model.graph.node for name in (*node.input, *node.output)}
+    onnx.checker.check_model(quantise(model, numbers_of(model), ranges, narrow=True))
+
+
+@pytest.mark.parametrize("between", ["", "Flatten", "output"])
+def test_softmax_reads_logits_that_nothing_rounded(between: str) -> None:
+    model = classifier()
+    if between == "Flatten":
+        model.graph.node.insert(5, onnx.helper.make_node("Flatten", ["scores"], ["flat scores"], name="flat scores"))
+        model.graph.node[6].input[0] = "flat scores"
+    if between == "output":
+        model.graph.output.append(onnx.helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, ["N", 5]))
+    ranges = {name: (-4.0, 4.0) for node in model.graph.node for name in (*node.input, *node.output)}
+    quantised = quantise(model, numbers_of(model), ranges, narrow=False)
+    onnx.checker.check_model(quantised)
+    made = {node.output[0]: node for node in quantised.graph.node}
+    read = made[next(node.input[0] for node in quantised.graph.node if node.op_type == "Softmax")]
+    read = made[read.input[0]] if read.op_type == "Flatten" else read
+    assert (read.op_type == "Gemm") == (between != "output")
+
+
 def test_logits_are_as_large_as_they_come() -> None:
     model = classifier()
     images = np.random.default_rng(1).normal(size=(8, 3, 8, 8)).astype(np.float32)

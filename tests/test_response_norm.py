@@ -1,5 +1,6 @@
 """Local response normalisation in other operators: the numbers of the one operator, in float and on 8 bits."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,107 +13,145 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from app.catalog import Catalog
+from app.engine import Engine
+from app.graph import read_graph
 from app.int8 import Int8Network
-from app.response_norm import NORM, with_quick_norms
+from app.quantise import quantise, rounded_from_zero
+from app.response_norm import MOST_CHANNELS, NORM, quicken_norms
 
 Array = npt.NDArray[np.float32]
 
 
-def norm(channels: int | None, opset: int = 17, kind: int = TensorProto.FLOAT, **attributes: Any) -> onnx.ModelProto:
-    """A graph of one LRN of maps (N, channels, H, W)."""
-    shape = ["N", channels if channels is not None else "C", "H", "W"]
+def with_norms(channels: int, opset: int = 17, norms: int = 1, **attributes: Any) -> onnx.ModelProto:
+    """1x1 convolution of an image (N, 3, 4, 5) to so many maps, LRNs one after the other, the mean of each map."""
+    kernel = np.random.default_rng(0).normal(scale=3, size=(channels, 3, 1, 1)).astype(np.float32)
+    names = ["conv", *(f"norm{number}" for number in range(norms))]
+    nodes = [helper.make_node("Conv", ["image", "kernel"], ["conv"], name="conv")]
+    nodes += [helper.make_node(NORM, [x], [y], name=y, **attributes) for x, y in pairwise(names)]
+    nodes += [
+        helper.make_node("GlobalAveragePool", [names[-1]], ["mean"], name="mean"),
+        helper.make_node("Flatten", ["mean"], ["scores"], name="scores"),
+    ]
     graph = helper.make_graph(
-        [helper.make_node(NORM, ["x"], ["y"], **attributes)],
-        "norm",
-        [helper.make_tensor_value_info("x", kind, shape)],
-        [helper.make_tensor_value_info("y", kind, shape)],
+        nodes,
+        "norms",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, 4, 5])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", channels])],
+        [numpy_helper.from_array(kernel, "kernel")],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
-def compute(model: onnx.ModelProto, x: Array) -> Array:
-    onnx.checker.check_model(model)
-    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(["y"], {"x": x})[0])
+def operators(model: onnx.ModelProto) -> set[str]:
+    return {node.op_type for node in model.graph.node}
+
+
+def quick(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy as it would be run."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    quicken_norms(copy, read_graph(model), rounded_from_zero(model))
+    return copy
 
 
 def formula(x: Array, size: int, alpha: float, beta: float, bias: float) -> npt.NDArray[np.float64]:
-    """As ONNX's document of the operator has it, which onnxruntime has for odd sizes only."""
-    exact, channels = x.astype(np.float64), x.shape[1]
-    sums = np.stack(
-        [
-            (exact[:, max(0, c - (size - 1) // 2) : min(channels - 1, c + size // 2) + 1] ** 2).sum(axis=1)
-            for c in range(channels)
-        ],
-        axis=1,
-    )
-    return np.asarray(exact / (bias + alpha / size * sums) ** beta)
+    """(C, H, W) as ONNX's document of the operator has it, which onnxruntime has for odd sizes only."""
+    exact, channels = x.astype(np.float64), len(x)
+    sums = [
+        (exact[max(0, c - (size - 1) // 2) : min(channels - 1, c + size // 2) + 1] ** 2).sum(axis=0)
+        for c in range(channels)
+    ]
+    return np.asarray(exact / (bias + alpha / size * np.stack(sums)) ** beta)
 
 
-def rounded(x: Array, scale: float) -> onnx.ModelProto:
-    """The graph of an LRN whose input was rounded to 8 bits from zero on."""
-    model = norm(x.shape[1], size=5, alpha=0.3, beta=0.75, bias=2.0)
-    model.graph.initializer.extend(
-        [
-            numpy_helper.from_array(np.array(scale, np.float32), "scale"),
-            numpy_helper.from_array(np.array(0, np.uint8), "zero"),
-        ]
-    )
-    model.graph.node[0].input[0] = "shown"
-    model.graph.node.insert(0, helper.make_node("DequantizeLinear", ["steps", "scale", "zero"], ["shown"]))
-    model.graph.node.insert(0, helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["steps"]))
-    return model
+def run(model: onnx.ModelProto, seed: int = 0) -> dict[str, Array]:
+    image = np.random.default_rng(seed).normal(size=(3, 4, 5)).astype(np.float32)
+    return dict(Engine(model, None, read_graph(model), threads=1, provider="cpu").run(image))
 
 
-def test_it_computes_the_formula() -> None:
-    @given(
-        channels=st.integers(1, 40),
-        size=st.integers(1, 12),
-        alpha=st.floats(1e-5, 2),
-        beta=st.sampled_from([0.25, 0.5, 0.6, 0.75, 1.0]),
-        bias=st.floats(0.1, 3),
-        seed=st.integers(0, 2**32 - 1),
-    )
-    def check(channels: int, size: int, alpha: float, beta: float, bias: float, seed: int) -> None:
-        model = norm(channels, size=size, alpha=alpha, beta=beta, bias=bias)
-        x = np.random.default_rng(seed).normal(scale=10, size=(2, channels, 3, 4)).astype(np.float32)
-        quick = with_quick_norms(model)
-        assert NORM not in {node.op_type for node in quick.graph.node}
-        np.testing.assert_allclose(compute(quick, x), formula(x, size, alpha, beta, bias), rtol=1e-5, atol=1e-7)
-
-    check()
+def norm_of(model: onnx.ModelProto, images: Array) -> Array:
+    """What onnxruntime makes of the graph as it stands."""
+    model.graph.output.append(onnx.ValueInfoProto(name="norm0"))
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(["norm0"], {"image": images})[0])
 
 
-def test_it_computes_what_the_operator_does_with_what_the_graph_does_not_say() -> None:
-    x = np.random.default_rng(0).normal(scale=100, size=(1, 9, 4, 4)).astype(np.float32)
-    model = norm(9, size=3)
-    np.testing.assert_allclose(compute(with_quick_norms(model), x), compute(model, x), rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "model", [norm(None, size=3), norm(4, opset=6, size=3), norm(4, kind=TensorProto.DOUBLE, size=3)]
+@given(
+    channels=st.integers(1, 40),
+    size=st.integers(1, 12),
+    alpha=st.floats(1e-5, 2),
+    beta=st.sampled_from([0.25, 0.5, 0.6, 0.75, 1.0]),
+    bias=st.floats(0.1, 3),
+    seed=st.integers(0, 2**32 - 1),
 )
-def test_a_graph_that_does_not_say_enough_stays_as_it_is(model: onnx.ModelProto) -> None:
-    assert [node.op_type for node in with_quick_norms(model).graph.node] == [NORM]
+def test_it_computes_the_formula(channels: int, size: int, alpha: float, beta: float, bias: float, seed: int) -> None:
+    model = with_norms(channels, size=size, alpha=alpha, beta=beta, bias=bias)
+    assert NORM not in operators(quick(model))
+    seen = run(model, seed)
+    np.testing.assert_allclose(seen["norm0"], formula(seen["conv"], size, alpha, beta, bias), rtol=1e-5, atol=1e-7)
 
 
-def test_squares_of_8_bits_move_a_norm_by_less_than_a_step() -> None:
-    scale = 8 / 255
-    x = np.random.default_rng(0).gamma(1.0, 1.0, size=(4, 24, 9, 9)).astype(np.float32).clip(0, 8)
-    model = rounded(x, scale)
-    quick = with_quick_norms(model)
-    assert {"MatMul", "QuantizeLinear"} <= {node.op_type for node in quick.graph.node}
-    ours, theirs = compute(quick, x), compute(model, x)
-    assert 0 < np.abs(ours - theirs).max() < scale
+def test_norms_behind_one_another_have_the_operators_defaults() -> None:
+    seen = run(with_norms(9, norms=2, size=3))
+    np.testing.assert_allclose(seen["norm0"], formula(seen["conv"], 3, 1e-4, 0.75, 1.0), rtol=1e-5)
+    np.testing.assert_allclose(seen["norm1"], formula(seen["norm0"], 3, 1e-4, 0.75, 1.0), rtol=1e-5)
+
+
+def test_a_file_of_the_first_format_whose_numbers_are_inputs_too() -> None:
+    model = with_norms(4, opset=8, size=3)
+    model.ir_version = 3
+    model.graph.input.append(helper.make_tensor_value_info("kernel", TensorProto.FLOAT, [4, 3, 1, 1]))
+    seen = run(model)
+    np.testing.assert_allclose(seen["norm0"], formula(seen["conv"], 3, 1e-4, 0.75, 1.0), rtol=1e-5)
+
+
+def test_what_the_file_says_wrongly_of_a_shape_does_not_count() -> None:
+    model = with_norms(4, size=3)
+    model.graph.value_info.append(helper.make_tensor_value_info("norm0", TensorProto.FLOAT, ["N", 8, 4, 5]))
+    seen = run(model)
+    np.testing.assert_allclose(seen["norm0"], formula(seen["conv"], 3, 1e-4, 0.75, 1.0), rtol=1e-5)
+
+
+def test_some_norms_stay_as_they_are() -> None:
+    halves = with_norms(4, size=3)
+    halves.graph.node.insert(0, helper.make_node("Cast", ["image"], ["half"], to=TensorProto.FLOAT16))
+    four, wide = read_graph(with_norms(4, size=3)), with_norms(MOST_CHANNELS + 1, size=3)
+    for model, graph in ((with_norms(4, opset=6, size=3), four), (wide, read_graph(wide)), (halves, four)):
+        before = model.SerializeToString()
+        quicken_norms(model, graph)
+        assert NORM in operators(model)
+        assert model.SerializeToString() == before
+
+
+@pytest.mark.parametrize(("largest", "whole"), [(8.0, True), (50.0, True), (1000.0, False)])
+def test_squares_are_of_8_bits_where_that_moves_a_norm_by_less_than_a_step(largest: float, whole: bool) -> None:
+    model = with_norms(24, size=5, alpha=1e-4, beta=0.75, bias=1.0)
+    numbers = {"kernel": np.abs(numpy_helper.to_array(model.graph.initializer[0])) * np.float32(largest / 40)}
+    ranges = {name: (0.0, largest) for node in model.graph.node for name in (*node.input, *node.output)}
+    quantised = quantise(model, numbers, ranges | {"image": (0.0, 4.0)}, narrow=False)
+    copy = onnx.ModelProto()
+    copy.CopyFrom(quantised)
+    quicken_norms(copy, read_graph(model), rounded_from_zero(quantised))
+    assert NORM in operators(quantised) and NORM not in operators(copy)
+    bands = [
+        node for node in copy.graph.node if node.op_type == "DequantizeLinear" and node.output[0].endswith("band")
+    ]
+    assert bool(bands) == whole
+    images = np.abs(np.random.default_rng(0).normal(size=(4, 3, 4, 5))).astype(np.float32)
+    theirs, ours = (norm_of(one, images) for one in (quantised, copy))
+    assert np.abs(theirs).max() > largest / 20
+    assert np.abs(ours - theirs).max() < largest / 255
 
 
 def test_no_session_of_the_catalog_computes_a_norm_by_the_slow_operator(catalog: Catalog) -> None:
-    with_norms = [
-        network
-        for network in catalog.networks
-        if network.ready and any(node.op_type == NORM for node in network.model.graph.node)
-    ]
-    assert with_norms
-    for network in with_norms:
-        graph = network.quantised if isinstance(network, Int8Network) else network.model
-        assert NORM not in {node.op_type for node in with_quick_norms(graph).graph.node}, network.id
+    found = [network for network in catalog.networks if network.ready and NORM in operators(network.model)]
+    assert found
+    for network in found:
+        model = onnx.ModelProto()
+        model.CopyFrom(network.model)
+        quicken_norms(model, network.graph)
+        assert NORM not in operators(model), network.id
+        if network.weights.ranges:
+            narrow = catalog.network(network.id, network.weights_id, precision="int8")
+            assert isinstance(narrow, Int8Network)
+            assert NORM in operators(narrow.quantised) and NORM not in operators(narrow.quick)

@@ -31,7 +31,8 @@ def test_units_that_read_the_same_values_are_told_apart_and_other_values_too() -
     for shape in ((12, 1, 1), (3, 2, 2), (12, 1, 1)):
         for weight in (1.0, 2.0):
             weights = np.full(shape, weight, np.float32)
-            told = orjson.loads(to_json(Patches("FC6", range(shape[0]), 0, 0, values.reshape(shape), weights)))
+            patches = Patches("FC6", range(shape[0]), 0, 0, values.reshape(shape), weights, shared=True)
+            told = orjson.loads(to_json(patches))
             assert [one["values"] for one in told] == values.reshape(shape).tolist()
             assert [one["weights"] for one in told] == weights.tolist()
         values += 1  # in place, as another run's activation may come to lie there

@@ -71,7 +71,7 @@ export class Canvas {
   private readonly sample: Scene;
   private readonly ground = new Ground(SQUARE);
   private readonly sheet = new Sheet(SQUARE);
-  detail = 1; // share of the screen's resolution
+  private detail = 1; // share of the screen's resolution
   private wide = 1; // pixels of the screen
   private high = 1;
 

@@ -46,6 +46,7 @@ export class Surface {
   private size: [number, number] = [1, 1];
   private resting = false;
   private unfinished = false; // the sketch has yet to show some maps
+  private detail = 1; // share of the screen's resolution that the last frame had
   private drawn: Camera | null = null; // where WebGL's last frame was seen from, if nothing has changed since
 
   constructor(element: HTMLCanvasElement, theme: Theme) {
@@ -226,10 +227,8 @@ export class Surface {
 
   /** The share of the screen's resolution that the next frame has; `hasty`: as coarse as it takes to follow the hand. */
   settle(hasty: boolean, lastFrame: number): number {
-    if (this.canvas === null) return 1;
-    const before = this.canvas.detail;
-    const detail = this.canvas.settle(hasty, lastFrame);
-    if (detail !== before) this.drawn = null;
+    const detail = this.canvas?.settle(hasty, lastFrame) ?? 1;
+    if (detail !== this.detail) [this.detail, this.drawn] = [detail, null];
     return detail;
   }
 
