@@ -217,10 +217,9 @@ def renormalise(network: Network, photos: NDArray[np.uint8]) -> None:
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean of all batches
         norm.train()
-    with precision(device):
-        for start in range(0, len(photos) - 31, 32):
-            batch = photos[order[start : start + 32]]
-            network.training_logits(central_view(batch, network.input_shape[1], device))
+    for start in range(0, len(photos) - 31, 32):  # in float32, as the network will compute
+        batch = photos[order[start : start + 32]]
+        network.training_logits(central_view(batch, network.input_shape[1], device))
     network.eval()
 
 
