@@ -9,17 +9,22 @@ from onnx import numpy_helper
 Ranges = Mapping[str, tuple[float, float]]  # tensor -> smallest and largest value that it is to hold
 
 
+def _readers(model: onnx.ModelProto) -> dict[str, list[onnx.NodeProto]]:
+    """Tensor -> the nodes that read it; of others, none."""
+    readers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
+    for node in model.graph.node:
+        for name in node.input:
+            readers[name].append(node)
+    return readers
+
+
 def rectified(model: onnx.ModelProto, ranges: Ranges) -> dict[str, tuple[float, float]]:
     """The ranges, with that of a ReLU for what only it reads.
 
     What is below zero comes to zero either way, so all 256 steps are for what the ReLU lets through; and rounding to
     a range that begins at zero is the ReLU, which onnxruntime then leaves out.
     """
-    readers = defaultdict(list)
-    for node in model.graph.node:
-        for name in node.input:
-            readers[name].append(node)
-    found = dict(ranges)
+    found, readers = dict(ranges), _readers(model)
     for name, those in readers.items():
         if name in found and {node.op_type for node in those} == {"Relu"} and those[0].output[0] in found:
             found[name] = found[those[0].output[0]]
@@ -33,10 +38,7 @@ def leave_out_relus(quantised: onnx.ModelProto) -> None:
     the time.
     """
     graph = quantised.graph
-    readers = defaultdict(list)
-    for node in graph.node:
-        for name in node.input:
-            readers[name].append(node)
+    readers = _readers(quantised)
     makers = {name: node for node in graph.node for name in node.output}
     steps = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer if not tensor.dims}
     left_out = []
