@@ -11,10 +11,18 @@ Array = npt.NDArray[np.float32]
 ALL = slice(None)
 
 
+# numpy compares two rows of numbers three times as fast as a row with one number
+ZEROS = np.zeros(1 << 16, np.float32)
+
+
 def relu(array: Array) -> Array:
     """max(0, x) of every number, as ONNX's Relu has it; NaN stays NaN, and -0 may become 0."""
-    rectified: Array = np.maximum(array, np.float32(0))
-    return rectified
+    numbers = array.reshape(-1)
+    rectified = np.empty(numbers.shape, np.float32)
+    for start in range(0, numbers.size, ZEROS.size):
+        some = numbers[start : start + ZEROS.size]
+        np.maximum(some, ZEROS[: some.size], out=rectified[start : start + ZEROS.size])
+    return rectified.reshape(array.shape)
 
 
 class Activations(Mapping[str, Array]):
@@ -56,9 +64,13 @@ class Activations(Mapping[str, Array]):
         array = self._arrays.get(name)
         return array[channels] if array is not None else relu(self._arrays[self._relus[name]][channels])
 
+    def source(self, name: str) -> str:
+        """The computed layer that a ReLU is made from; any other layer itself."""
+        return self._relus.get(name, name)
+
     def shape(self, name: str) -> tuple[int, ...]:
         """(C, H, W) or (N,); a ReLU has the shape of what it is made from."""
-        return self._arrays[self._relus.get(name, name)].shape
+        return self._arrays[self.source(name)].shape
 
     def among(self, names: Iterable[str]) -> "Activations":
         """Some of the layers, in the order given; what is made for them is kept here, too."""

@@ -5,7 +5,7 @@ import pytest
 
 from app.activations import Activations, relu
 from app.catalog import Catalog
-from app.maps import draw_overviews
+from app.overviews import draw_overviews
 
 NAMES = ("image", "conv", "relu", "again", "fc")
 

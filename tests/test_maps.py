@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from app.activations import Activations
 from app.errors import InvalidValue, UnitNotFound
 from app.maps import (
     Ranges,
@@ -17,7 +16,6 @@ from app.maps import (
     draw_filters,
     draw_map,
     draw_overview,
-    draw_overviews,
     fit,
     lay_out,
     measure,
@@ -220,26 +218,3 @@ def test_channels_that_are_not_there(text: str) -> None:
 def test_to_8_bit_is_held_to_the_range() -> None:
     ranges = Ranges(np.zeros(1, np.float32), np.ones(1, np.float32))
     assert to_8_bit(np.array([[[-9.0, 9.0]]], np.float32), ranges, "map").tolist() == [[[0, 255]]]
-
-
-def test_many_layers_at_once_are_drawn_as_each_alone() -> None:
-    rng = np.random.default_rng(4)
-    activations = {
-        "photo": rng.normal(size=(3, 224, 224)).astype(np.float32),
-        "large": rng.normal(size=(70, 112, 112)).astype(np.float32),  # more than one block
-        "odd": rng.normal(size=(5, 55, 37)).astype(np.float32),
-        "flat": np.full((4, 7, 7), 3, np.float32),
-        "holes": np.where(rng.random((6, 14, 14)) < 0.1, np.nan, 5 + rng.random((6, 14, 14))).astype(np.float32),
-        "endless": np.array([[[np.inf, 1.0]], [[2.0, 3.0]]], np.float32),
-        "huge": rng.normal(size=(2, 4, 4)).astype(np.float32) * np.float32(5e37),
-        "vector": rng.normal(size=10).astype(np.float32),
-    }
-    together = draw_overviews(Activations.of(activations), 32)
-    assert list(together) == [f"{name}{part}" for name in activations for part in ("", ".min", ".max")]
-    for name, activation in activations.items():
-        pixels, ranges = draw_overview(activation, 32)
-        if name != "large":  # a block's product may round otherwise than the whole's
-            np.testing.assert_array_equal(together[name], pixels)
-        assert np.abs(together[name].astype(int) - pixels).max() <= 1
-        np.testing.assert_array_equal(together[f"{name}.min"], ranges.low)
-        np.testing.assert_array_equal(together[f"{name}.max"], ranges.high)

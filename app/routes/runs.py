@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app import png
 from app.errors import InvalidValue, LayerNotFound, Overloaded, RunNotFound, RunsUnavailable
-from app.maps import draw_overviews
 from app.network import Prediction
+from app.overviews import draw_overviews
 from app.preprocess import to_picture
 from app.problems import Responses, documented
 from app.queries import LayersQuery, NoQuery, OverviewQuery, PredictQuery

@@ -1,0 +1,130 @@
+"""Every map of every layer in one go: shrunk by area mean, and scaled to 8 bits by its own range.
+
+What `maps.draw_overview` draws layer by layer; but deep networks have a hundred layers of a few thousand numbers
+each, and what costs there is memory and the interpreter. So a few hundred thousand numbers at a time go through every
+step while the processor's cache holds them, and a ReLU is drawn together with what it is made from.
+
+Other cores draw large layers meanwhile. numpy lets go of the interpreter at each step; of two threads whose steps
+take some microseconds each mostly waits to have it back, so small layers stay on one core.
+"""
+
+import math
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.activations import Activations, relu
+from app.cores import available_cores
+from app.maps import Array, Pixels, as_maps, draw_overview, extremes, fit, shrink
+
+BLOCK = 1 << 19  # numbers in work at once: 2 MB, which the processor's cache holds
+
+LARGE = 1 << 17  # numbers of a layer that is worth another core
+
+
+@dataclass(frozen=True, eq=False)
+class Overview:
+    """A layer as it is drawn: its maps, uint8 (C, h, w), and their ranges, float32 (C,) each."""
+
+    pixels: Pixels
+    low: Array
+    high: Array
+
+    @classmethod
+    def empty(cls, channels: int, height: int, width: int) -> "Overview":
+        """Nothing drawn yet."""
+        low, high = np.empty(channels, np.float32), np.empty(channels, np.float32)
+        return cls(np.empty((channels, height, width), np.uint8), low, high)
+
+    def draw(self, start: int, small: Array, low: Array, high: Array) -> bool:
+        """Draw maps (c, h, w), shrunk already, as the channels from `start`, by their ranges (c,) before.
+
+        False: there is a NaN, an infinity, or a range at the end of what a float holds, and nothing was drawn.
+        """
+        span = high.astype(np.float64) - low
+        if not 1e-30 < span.min() <= span.max() < 1e30:  # nor does a NaN compare so
+            if not ((span == 0) | (span > 1e-30) & (span < 1e30)).all():
+                return False
+            span[span == 0] = np.inf  # a map without a range is 0
+        factor = (255 / span).astype(np.float32)[:, None, None]
+        if low.any():
+            values = np.subtract(small, low[:, None, None])
+            values *= factor
+        else:  # of ReLUs, and what pools them, every map begins at 0
+            values = small * factor
+        part = slice(start, start + len(small))
+        self.pixels[part] = np.rint(values, out=values)
+        self.low[part], self.high[part] = low, high
+        return True
+
+
+def draw_overviews(activations: Activations, tile: int) -> dict[str, npt.NDArray[Any]]:
+    """Every map of several layers, as `draw_overview` draws them one by one.
+
+    Returns:
+        `{layer}` uint8 (C, h, w), and `{layer}.min` and `{layer}.max` float32 (C,), in the layers' order.
+    """
+    drawn: dict[str, Overview] = {}
+    small, large = deque[list[str]](), deque[list[str]]()
+    for names in groups(activations):
+        (small if math.prod(activations.shape(names[0])) < LARGE else large).append(names)
+
+    def draw(waiting: deque[list[str]]) -> None:
+        """Draw until none waits; others may draw from the same."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            while True:
+                try:
+                    names = waiting.popleft()
+                except IndexError:
+                    return
+                drawn.update(draw_together(activations, names, tile))
+
+    helpers = min(available_cores() - 1, len(large))
+    with ThreadPoolExecutor(max(1, helpers)) as pool:  # starts no thread before it has something to do
+        helping = [pool.submit(draw, large) for _ in range(helpers)]
+        draw(small)
+        draw(large)
+        for one in helping:
+            one.result()
+    tensors: dict[str, npt.NDArray[Any]] = {}
+    for name in activations:
+        layer = drawn[name]
+        tensors |= {name: layer.pixels, f"{name}.min": layer.low, f"{name}.max": layer.high}
+    return tensors
+
+
+def groups(activations: Activations) -> list[list[str]]:
+    """The layers, every ReLU behind the layer that it is made from."""
+    found: dict[str, list[str]] = {}
+    for name in activations:
+        source = activations.source(name)
+        found.setdefault(source, []).insert(0 if name == source else len(found[source]), name)
+    return list(found.values())
+
+
+def draw_together(activations: Activations, names: list[str], tile: int) -> dict[str, Overview]:
+    """A layer, and behind it those that are its ReLU: the ranges of these follow from its own."""
+    channels, *size = activations.shape(names[0])
+    height, width = size or (1, 1)
+    drawn = {name: Overview.empty(channels, *fit(height, width, tile)) for name in names}
+    step = max(1, BLOCK // (height * width))
+    for start in range(0, channels, step):
+        block = as_maps(activations.part(names[0], slice(start, start + step)))  # (c, H, W)
+        low, high = extremes(block)
+        usual = drawn[names[0]].draw(start, shrink(block, tile), low, high)
+        if relus := names[1:]:
+            small, low, high = shrink(relu(block), tile), np.maximum(low, 0), np.maximum(high, 0)
+            usual &= all(drawn[name].draw(start, small, low, high) for name in relus)
+        if not usual:
+            return {name: draw_alone(activations, name, tile) for name in names}
+    return drawn
+
+
+def draw_alone(activations: Activations, name: str, tile: int) -> Overview:
+    """A layer with numbers that are not finite, or hardly."""
+    pixels, ranges = draw_overview(activations.part(name), tile)
+    return Overview(pixels, ranges.low, ranges.high)
