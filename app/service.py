@@ -19,8 +19,9 @@ from app.errors import RunsUnavailable
 from app.graph import Layer
 from app.metrics import Metrics
 from app.network import Network
+from app.outcomes import Encoded, Outcome, compute, compute_ensemble, prepare
 from app.pulls import Pulls
-from app.runs import Outcome, Runs, compute, compute_ensemble, prepare
+from app.runs import Runs
 from app.saliency import Method, saliency
 from app.settings import Settings
 from app.stores import Elapsed, Record
@@ -71,13 +72,11 @@ class Service:
             NotSupported: a network that is not shown crops.
             Overloaded: more work than the server holds.
         """
-        started, most = time.perf_counter(), self.settings.max_pixels
+        encoded = Encoded(data, self.settings.max_pixels)
         if crops is not Crops.ONE:  # many inputs are a batch by themselves
-            outcome = await self.workers.infer(
-                lambda: compute(network, data, most, started, crops, keep=False), [network.id]
-            )
+            outcome = await self.workers.infer(lambda: compute(network, encoded, crops, keep=False), [network.id])
         else:
-            prepared = await self.workers.infer(lambda: prepare(network, data, most), [network.id])
+            prepared = await self.workers.infer(lambda: prepare(network, encoded), [network.id])
             with self.workers.admitted(network.id):
                 probabilities, inference = await self.classify(network, prepared.tensor)
             outcome = Outcome(
@@ -86,7 +85,9 @@ class Service:
                 prepared.height,
                 NOTHING,
                 probabilities,
-                Elapsed(prepared.decode, prepared.preprocess, inference, 1000 * (time.perf_counter() - started)),
+                Elapsed(
+                    prepared.decode, prepared.preprocess, inference, 1000 * (time.perf_counter() - encoded.started)
+                ),
             )
         self.metrics.inference.labels(network.id).observe(outcome.elapsed.inference / 1000)
         return outcome
@@ -122,10 +123,9 @@ class Service:
         Raises:
             as `predict` does.
         """
-        started = time.perf_counter()
+        encoded = Encoded(data, self.settings.max_pixels)
         outcomes = await self.workers.infer(
-            lambda: compute_ensemble(networks, data, self.settings.max_pixels, started, crops),
-            [network.id for network in networks],
+            lambda: compute_ensemble(networks, encoded, crops), [network.id for network in networks]
         )
         for network, outcome in zip(networks, outcomes, strict=True):
             self.metrics.inference.labels(network.id).observe(outcome.elapsed.inference / 1000)

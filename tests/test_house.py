@@ -24,8 +24,8 @@ ROOMS = {
     "engine": "weights rectifiers quantise kept response_norm engine network int8 catalog transfer mirrors cache "
     "pulls",
     "saliency": "cam occlusion saliency",
-    "service": "access assets budget clients connections headers logs metrics problems proxy queries redis_records "
-    "runs salt schemas batches service stores tensor_protocol visitors workers",
+    "service": "access assets budget clients connections headers logs metrics outcomes problems proxy queries "
+    "redis_records runs salt schemas batches service stores tensor_protocol visitors workers",
     "routes": "routes routes.answers routes.bodies routes.ensembles routes.inference routes.layers routes.models "
     "routes.operations routes.pages routes.predictions routes.pulls routes.runs routes.saliency",
     "doors": "main verbs housekeeping cli cluster",

@@ -3,29 +3,23 @@
 import asyncio
 import gc
 import math
-import time
-import weakref
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image as Pillow
 
-from app import imaging
 from app.activations import Activations
 from app.catalog import Catalog
 from app.crops import Crops
 from app.engine import Engine
 from app.errors import ImageUndecodable, RunNotFound, WeightsNotReady
 from app.graph import Layer
-from app.imaging import Image
 from app.kept import LEAST
 from app.manifest import PhotoPreprocessing, Structure
 from app.network import Network
 from app.reserve import Block
-from app.runs import Runs, compute, compute_ensemble, make_id
+from app.runs import Runs, make_id
 from app.salt import read_salt
 from app.service import Service
 from app.stores import RECORD_BYTES, DerivedCache, Elapsed, Record, RecordStore
@@ -144,21 +138,6 @@ def test_an_id_depends_on_everything_its_numbers_depend_on(catalog: Catalog, net
     assert make_id(network, "0" * 64, salt=b"a") != make_id(network, "0" * 64, salt=b"b")
     assert all(len(run) == 40 and run.isalnum() for run in ids)
     assert make_id(network, "0" * 64) == make_id(network, "0" * 64)
-
-
-@pytest.mark.parametrize("keep", [True, False])
-def test_preprocessing_is_timed_apart_from_inference(
-    network: Network, monkeypatch: pytest.MonkeyPatch, keep: bool
-) -> None:
-    slowly = network.tensor
-
-    def tensor(self: Network, image: Image) -> np.typing.NDArray[np.float32]:
-        time.sleep(0.05)
-        return slowly(image)
-
-    monkeypatch.setattr(Network, "tensor", tensor)
-    outcome = compute(network, encode(draw_scene(1)), 10**6, keep=keep)
-    assert outcome.elapsed.preprocess >= 50
 
 
 # --- making and finding ----------------------------------------------------------------------------------
@@ -321,36 +300,3 @@ def test_many_requests_for_an_evicted_run_compute_it_once(
         assert all(one.activations is opened[0].activations for one in opened)
 
     asyncio.run(scenario())
-
-
-@pytest.mark.parametrize("crops", [Crops.ONE, Crops.TEN])
-def test_a_large_picture_is_gone_when_the_next_one_s_turn_comes(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, crops: Crops
-) -> None:
-    pictures: list[weakref.ref[Image]] = []
-    left: list[int] = []  # pictures in memory, whenever a turn ended
-
-    class Turn:
-        def __enter__(self) -> None:
-            pass
-
-        def __exit__(self, *_: object) -> None:
-            left.append(sum(picture() is not None for picture in pictures))
-
-    def noted(*arguments: Any) -> Image:
-        image = imaging.decode(*arguments)
-        pictures.append(weakref.ref(image))
-        return image
-
-    monkeypatch.setattr(imaging, "LARGE", Turn())
-    monkeypatch.setattr("app.network.decode", noted)
-    network = min(
-        (one for one in catalog.networks if one.ready and isinstance(one.weights.preprocessing, PhotoPreprocessing)),
-        key=lambda one: one.graph.multiply_adds,
-    )
-    side = math.isqrt(imaging.LARGE_PIXELS) + 1
-    body = encode(Pillow.new("RGB", (side, side)))
-    compute(network, body, side**2, crops=crops, keep=False)
-    compute_ensemble([network], body, side**2, 0.0, crops)
-    assert len(pictures) == 2
-    assert left == [0, 0]

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from app.network import Network
+from app.outcomes import Outcome
 from app.problems import documented
 from app.queries import PredictQuery
 from app.routes.answers import ModelId
 from app.routes.bodies import IMAGE_BODY, REFUSALS
 from app.routes.runs import elapsed_out, prediction_out
-from app.runs import Outcome
 from app.schemas import PredictionsOut
 from app.service import Desk
 from app.uploads import read_upload

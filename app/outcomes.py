@@ -1,0 +1,175 @@
+"""Outcomes: bytes -> image -> tensor -> activations and probabilities, before anything is kept of them."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from app.activations import NOTHING, Activations
+from app.crops import Crops
+from app.engine import class_probabilities
+from app.imaging import Enough, Image
+from app.network import Network
+from app.stores import Elapsed
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """An image as it came.
+
+    `max_pixels` limits its pixels. `started` is `time.perf_counter()` when the work was asked for: now, if not given.
+    `sha256` is the digest of the bytes, where it is known already.
+    """
+
+    data: bytes
+    max_pixels: int
+    started: float = field(default_factory=time.perf_counter)
+    sha256: str | None = None
+
+    def decode(self, network: Network, turn: ExitStack) -> Image:
+        """As much of it as the network looks at; large pictures take turns, which end with `turn`."""
+        return network.decode(self.data, self.max_pixels, self.sha256, turn)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One image through one network."""
+
+    sha256: str
+    width: int
+    height: int
+    activations: Activations
+    probabilities: Array  # (classes,)
+    elapsed: Elapsed
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An image as one network sees it, before it has gone through; the picture itself, which is large, is let go."""
+
+    sha256: str
+    width: int
+    height: int
+    tensor: Array  # (C, H, W)
+    decode: float  # milliseconds
+    preprocess: float
+
+
+def prepare(network: Network, encoded: Encoded) -> Prepared:
+    """Decode and preprocess: bytes -> image -> tensor.
+
+    Raises:
+        ImageUndecodable, ImageTooLarge, MediaTypeUnsupported: the bytes.
+        WeightsNotReady: the network has no numbers here.
+    """
+    _ = network.engine  # loading it is no part of the decoding
+    with ExitStack() as turn:  # the picture goes with the call, before the next one's turn
+        return _prepare(network, encoded, turn)
+
+
+def _prepare(network: Network, encoded: Encoded, turn: ExitStack) -> Prepared:
+    begun = time.perf_counter()
+    image = encoded.decode(network, turn)
+    decoded = time.perf_counter()
+    tensor = network.tensor(image)
+    preprocess = 1000 * (time.perf_counter() - decoded)
+    return Prepared(image.sha256, image.width, image.height, tensor, 1000 * (decoded - begun), preprocess)
+
+
+def compute(network: Network, encoded: Encoded, crops: Crops = Crops.ONE, *, keep: bool = True) -> Outcome:
+    """Decode, preprocess, run: bytes -> image -> tensor -> activations.
+
+    Args:
+        network: ready to run.
+        encoded: the image.
+        crops: how many crops' probabilities are averaged; the activations are those of the centre crop.
+        keep: whether to give every layer's activation, or the probabilities alone, which takes less memory.
+
+    Raises:
+        ImageUndecodable, ImageTooLarge, MediaTypeUnsupported: the bytes.
+        NotSupported: a network that is not shown crops.
+        WeightsNotReady: the network has no numbers here.
+        Abandoned: nobody waits for it any more.
+    """
+    if crops is not Crops.ONE:
+        return _compute_crops([network], encoded, crops, keep=keep)[0]
+    prepared = prepare(network, encoded)
+    begun = time.perf_counter()
+    activations = NOTHING
+    if keep:
+        activations = network.engine.run(prepared.tensor)
+        probabilities = class_probabilities(network.graph, activations)
+    else:
+        (row,) = network.engine.classify([prepared.tensor])  # (1, classes)
+        probabilities = row[0]
+    done = time.perf_counter()
+    elapsed = Elapsed(
+        decode=prepared.decode,
+        preprocess=prepared.preprocess,
+        inference=1000 * (done - begun),
+        total=1000 * (done - encoded.started),
+    )
+    return Outcome(prepared.sha256, prepared.width, prepared.height, activations, probabilities, elapsed)
+
+
+def compute_ensemble(networks: Sequence[Network], encoded: Encoded, crops: Crops) -> list[Outcome]:
+    """One image, decoded once for all that look at the same of it, through several networks one after the other.
+
+    Raises:
+        as `compute` does.
+    """
+    return _compute_crops(networks, encoded, crops, keep=False)
+
+
+def _compute_crops(networks: Sequence[Network], encoded: Encoded, crops: Crops, *, keep: bool) -> list[Outcome]:
+    for network in networks:
+        _ = network.engine
+    with ExitStack() as turn:  # as in `prepare`
+        return _decode_and_classify(networks, encoded, crops, keep, turn)
+
+
+def _decode_and_classify(
+    networks: Sequence[Network], encoded: Encoded, crops: Crops, keep: bool, turn: ExitStack
+) -> list[Outcome]:
+    decoded: dict[Enough | None, tuple[Image, float]] = {}
+    for network in networks:
+        if network.enough not in decoded:
+            begun = time.perf_counter()
+            decoded[network.enough] = encoded.decode(network, turn), time.perf_counter() - begun
+    return [
+        _classify(network, image, crops, keep, encoded.started, decoding)
+        for network in networks
+        for image, decoding in (decoded[network.enough],)
+    ]
+
+
+def _classify(network: Network, image: Image, crops: Crops, keep: bool, started: float, decoding: float) -> Outcome:
+    """The crops of an image, whose decoding took `decoding` seconds, are averaged, while it is held."""
+    preprocessing = 0.0
+
+    def timed(tensors: Iterator[Array]) -> Iterator[Array]:
+        nonlocal preprocessing
+        while True:
+            begun = time.perf_counter()
+            tensor = next(tensors, None)
+            preprocessing += time.perf_counter() - begun
+            if tensor is None:
+                return
+            yield tensor
+
+    begun = time.perf_counter()
+    rows = np.concatenate(list(network.engine.classify(timed(network.tensors(image, crops)))))  # (crops, classes)
+    activations = network.engine.run(network.tensor(image)) if keep else NOTHING
+    done = time.perf_counter()
+    elapsed = Elapsed(
+        decode=1000 * decoding,
+        preprocess=1000 * preprocessing,
+        inference=1000 * (done - begun - preprocessing),
+        total=1000 * (done - started),
+    )
+    return Outcome(image.sha256, image.width, image.height, activations, rows.mean(axis=0), elapsed)
