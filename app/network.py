@@ -30,6 +30,7 @@ from app.matching import match, rename
 from app.outline import read_outline
 from app.preprocess import enough_for, photo_to_tensors, to_tensor
 from app.settings import Settings
+from app.version import VERSION
 from app.weights import ensure, is_verified, open_initializers, place
 
 Array = npt.NDArray[np.float32]
@@ -213,8 +214,11 @@ class Network:
 
     @property
     def engine_version(self) -> str:
-        """What computes: part of a run's identity, since another engine may round differently."""
-        return f"onnxruntime {onnxruntime.__version__} {self.engine.provider}"
+        """What computes: part of a run's identity, since another engine may round differently.
+
+        This package is a part of it: it chooses how a graph is run (`response_norm`, `quantise`).
+        """
+        return f"convscope {VERSION} onnxruntime {onnxruntime.__version__} {self.engine.provider}"
 
     def _refill(self) -> None:
         """Make the numbers again where somebody emptied the cache folder since; called before they are read.
