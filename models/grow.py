@@ -6,12 +6,30 @@ knowledge transfer": a new layer starts as the identity, which ReLU lets pass (s
 channels (section 2.1). Where the paper divides a repeated channel's outgoing weights among its copies, here each
 weight goes to one copy, drawn at random: as exact, it leaves half of the weights zero, and the copies get different
 gradients from the first step on.
+
+As long as the large network has not learned anything itself, the small one can be had back from it.
 """
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from models.architectures.vgg import VGG
+
+Layer = nn.Conv2d | nn.Linear
+
+
+@dataclass(frozen=True)
+class Step:
+    """How one layer of the large network comes from the small one."""
+
+    layer: Layer  # of the large network
+    small: Layer | None  # what it repeats; None where it begins as the identity
+    outputs: Tensor  # (out,): for every output, that of the small layer which it repeats
+    inputs: Tensor  # (in,): likewise
+    shares: Tensor  # (out, in, 1 ...): 1 at the one copy of an input that an output reads, 0 at the others
 
 
 @torch.no_grad()
@@ -23,38 +41,69 @@ def grow(small: VGG, large: VGG, seed: int = 0) -> VGG:
     Raises:
         ValueError: `large` is no such network.
     """
+    for step in _steps(small, large, seed):
+        weight, bias = _numbers(step.small) if step.small is not None else _identity(step)
+        step.layer.weight.copy_(weight[step.outputs][:, step.inputs] * step.shares)
+        _numbers(step.layer)[1].copy_(bias[step.outputs])
+    return large.eval()
+
+
+@torch.no_grad()
+def shrink(large: VGG, small: VGG, seed: int = 0) -> VGG:
+    """`small`, in evaluation, filled with what `large` grew from: `grow` makes the same large network of it.
+
+    Raises:
+        ValueError: `large` has other layers than `small`, or learned something after it had grown.
+    """
+    for step in _steps(small, large, seed):
+        if step.small is None:
+            raise ValueError("The larger network has layers that the smaller has not.")
+        weight, bias = _numbers(step.layer)
+        if (weight * (step.shares == 0)).any():
+            raise ValueError("The larger network has learned since it grew: weights that began as 0 are none.")
+        first = step.outputs.argsort(stable=True).view(len(_numbers(step.small)[1]), -1)[:, 0]  # copy of each output
+        gathered = torch.zeros_like(step.small.weight).index_add_(1, step.inputs, weight[first])
+        step.small.weight.copy_(gathered)
+        _numbers(step.small)[1].copy_(bias[first])
+    return small.eval()
+
+
+def _steps(small: VGG, large: VGG, seed: int) -> Iterator[Step]:
+    """From the first layer to the last. Which copy reads what is drawn by the seed."""
     draws = torch.Generator().manual_seed(seed)
     origin = torch.arange(3)  # for every channel of `large`, the channel of `small` that it repeats; the picture's do
     learned = {name: small.get_submodule(path) for path, name in small.layer_names().items()}
     for path, name in large.layer_names().items():
         module = large.get_submodule(path)
-        if not isinstance(module, nn.Conv2d | nn.Linear):
+        if not isinstance(module, Layer):
             continue
-        if name in learned:
-            before = learned[name]
-            assert isinstance(before, nn.Conv2d | nn.Linear) and before.bias is not None
-            weight, bias = before.weight, before.bias
-        elif isinstance(module, nn.Conv2d):
-            weight, bias = _identity(int(origin.max()) + 1, module.kernel_size[0])
-        else:
+        channels = int(origin.max()) + 1
+        before = learned.get(name)
+        if before is None and isinstance(module, nn.Linear):
             raise ValueError(f"'{name}' is a full layer that the smaller network has not.")
-        if module.weight.shape[0] % weight.shape[0]:
-            raise ValueError(f"'{name}' has {module.weight.shape[0]} outputs, no multiple of {weight.shape[0]}.")
-        if isinstance(module, nn.Linear) and weight.shape[1] > int(origin.max()) + 1:  # behind the flattening
-            cells = weight.shape[1] // (int(origin.max()) + 1)
+        assert before is None or isinstance(before, Layer)
+        least, read = (channels, channels) if before is None else before.weight.shape[:2]
+        if module.weight.shape[0] % least:
+            raise ValueError(f"'{name}' has {module.weight.shape[0]} outputs, no multiple of {least}.")
+        if isinstance(module, nn.Linear) and read > channels:  # behind the flattening
+            cells = read // channels
             origin = (origin[:, None] * cells + torch.arange(cells)).flatten()
-        last = module.weight.shape[0] == weight.shape[0]
-        copies = torch.arange(module.weight.shape[0]) % weight.shape[0]
+        last = module.weight.shape[0] == least
+        copies = torch.arange(module.weight.shape[0]) % least
         outputs = copies if last else copies[torch.randperm(len(copies), generator=draws)]
-        module.weight.copy_(weight[outputs][:, origin] * _shares(len(outputs), origin, draws, weight.ndim))
-        assert module.bias is not None
-        module.bias.copy_(bias[outputs])
+        yield Step(module, before, outputs, origin, _shares(len(outputs), origin, draws, module.weight.ndim))
         origin = outputs
-    return large.eval()
 
 
-def _identity(channels: int, size: int) -> tuple[Tensor, Tensor]:
+def _numbers(layer: Layer) -> tuple[Tensor, Tensor]:
+    """A layer's weight and bias, not copies."""
+    assert layer.bias is not None
+    return layer.weight, layer.bias
+
+
+def _identity(step: Step) -> tuple[Tensor, Tensor]:
     """Kernel (channels, channels, size, size) and bias of a convolution that changes nothing."""
+    channels, size = int(step.inputs.max()) + 1, step.layer.weight.shape[-1]
     kernel = torch.zeros(channels, channels, size, size)
     kernel[torch.arange(channels), torch.arange(channels), size // 2, size // 2] = 1
     return kernel, torch.zeros(channels)

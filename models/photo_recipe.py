@@ -68,6 +68,7 @@ class Recipe:
     seed: int = 0
     student: Callable[[int], Network] | None = None  # what learns, by the number of classes; None: the network itself
     before: tuple["Recipe", ...] = ()  # by which smaller students learn first, each growing into the next
+    further: "Recipe | None" = None  # by which the student that the shipped weights grew from learns on
 
     @property
     def epochs(self) -> int:

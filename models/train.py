@@ -25,7 +25,7 @@ from models.digit_recipe import train as train_digits
 from models.export import export
 from models.imagenette import DEFAULT_FOLDER as IMAGENETTE
 from models.imagenette import normalise, read
-from models.lessons import lessons, start
+from models.lessons import further_lesson, lessons, start
 from models.mnist import DEFAULT_FOLDER as MNIST
 from models.mnist import read_mnist, to_inputs
 from models.normalised import learning_form, published_form
@@ -64,6 +64,9 @@ def train_photo_network(name: str, data: Path | None, checkpoint: Path, fresh: b
     top1s: list[float | None] = []
     if numbers is not None:
         load_numbers(network, numbers)
+        if recipe.further is not None:
+            network, progress = further_lesson(recipe.further, network, photos, watched, checkpoint)
+            losses, top1s = progress.losses, progress.top1
     elif recipe.before:
         network, progress = lessons(recipe, network, photos, watched, checkpoint)
         losses, top1s = progress.losses, progress.top1

@@ -6,7 +6,7 @@ from torch import nn
 
 from models.architectures.network import initialise
 from models.architectures.vgg import VGG
-from models.grow import grow
+from models.grow import grow, shrink
 
 
 def small(configuration: str, share: float) -> VGG:
@@ -40,3 +40,23 @@ def test_copies_of_a_channel_pass_on_different_weights() -> None:
 def test_a_narrower_network_is_refused() -> None:
     with pytest.raises(ValueError, match="no multiple"):
         grow(small("A", 1 / 8), VGG("A", 10, 1 / 16))
+
+
+@pytest.mark.parametrize("configuration", ["A", "D"])
+def test_what_has_grown_can_be_had_back(configuration: str) -> None:
+    network = small(configuration, 1 / 16)
+    grown = grow(network, VGG(configuration, 10, 1 / 4))
+    back = shrink(grown, VGG(configuration, 10, 1 / 16))
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(back.state_dict()[name], value, rtol=0, atol=0, msg=name)
+
+
+def test_what_learned_since_it_grew_is_not_taken_back() -> None:
+    grown = grow(small("A", 1 / 16), VGG("A", 10, 1 / 8))
+    with pytest.raises(ValueError, match="has not"):
+        shrink(grow(small("A", 1 / 16), VGG("D", 10, 1 / 8)), VGG("A", 10, 1 / 16))
+    with torch.no_grad():
+        kernels = grown.get_parameter("features.3.weight")
+        kernels[kernels == 0] = 1e-3
+    with pytest.raises(ValueError, match="since it grew"):
+        shrink(grown, VGG("A", 10, 1 / 16))

@@ -8,8 +8,9 @@ import torch
 from models.architectures import build
 from models.architectures.resnet import Block
 from models.architectures.vgg import VGG
-from models.lessons import lessons, start
-from models.photo_recipe import Recipe, Stage
+from models.grow import grow, shrink
+from models.lessons import further_lesson, lessons, start
+from models.photo_recipe import Recipe, Samples, Stage
 
 
 def test_residual_blocks_begin_as_their_shortcuts() -> None:
@@ -22,9 +23,14 @@ def test_residual_blocks_begin_as_their_shortcuts() -> None:
         torch.testing.assert_close(block(maps), maps)
 
 
-def test_lessons_end_in_the_whole_network_and_are_not_taken_twice(tmp_path: Path) -> None:
+def noise() -> Samples:
+    """Twelve photos of nothing, of any class."""
     rng = np.random.default_rng(0)
-    photos = (rng.integers(0, 256, size=(12, 40, 40, 3)).astype(np.uint8), rng.integers(0, 10, size=12))
+    return rng.integers(0, 256, size=(12, 40, 40, 3)).astype(np.uint8), rng.integers(0, 10, size=12)
+
+
+def test_lessons_end_in_the_whole_network_and_are_not_taken_twice(tmp_path: Path) -> None:
+    photos = noise()
     recipe = Recipe(
         (),
         before=(
@@ -42,3 +48,21 @@ def test_lessons_end_in_the_whole_network_and_are_not_taken_twice(tmp_path: Path
     with torch.no_grad():
         torch.testing.assert_close(grown.logits(x), again.logits(x), rtol=1e-4, atol=1e-5)
         assert grown.logits(x).std() > 0
+
+
+def test_the_student_of_a_grown_network_learns_on_and_grows_again(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    student = start(VGG("A", 10, 1 / 32))
+    assert isinstance(student, VGG)
+    lesson = Recipe((Stage(32, 2),), batch=4, peak_rate=0.001, student=lambda classes: VGG("A", classes, 1 / 32))
+    shipped = grow(student, VGG("A", 10, 1 / 8))
+    x = torch.randn(1, 3, 224, 224)
+    with torch.no_grad():
+        before = shipped.logits(x)
+    network, progress = further_lesson(lesson, shipped, noise(), noise(), tmp_path / "vgg.pt")
+    assert len(progress.losses) == 2 and [path.name for path in tmp_path.iterdir()] == ["vgg-further.pt"]
+    assert isinstance(network, VGG)
+    with torch.no_grad():
+        learned = network.logits(x)
+        assert not torch.allclose(learned, before, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(shrink(network, VGG("A", 10, 1 / 32)).logits(x), learned, rtol=1e-3, atol=1e-4)
