@@ -27,8 +27,8 @@ class Waiting:
 class Batcher:
     """The inputs of one network."""
 
-    def __init__(self, forward: Callable[[Array], Awaitable[Answer]], most: int) -> None:
-        """`forward` takes (B, C, H, W) to (B, classes) and its time; `most` is how many inputs may go at once."""
+    def __init__(self, forward: Callable[[list[Array]], Awaitable[Answer]], most: int) -> None:
+        """`forward` takes B inputs to (B, classes) and their time; `most` is how many may go at once."""
         self._forward, self._most = forward, most
         self._waiting: list[Waiting] = []
         self._task: asyncio.Task[None] | None = None
@@ -51,7 +51,7 @@ class Batcher:
             while wanted := [one for one in self._waiting if not one.answer.done()]:
                 batch, self._waiting = wanted[: self._most], wanted[self._most :]
                 try:
-                    rows, took = await self._forward(np.stack([one.tensor for one in batch]))
+                    rows, took = await self._forward([one.tensor for one in batch])
                 except Exception as error:  # theirs, whatever it is: it must not end the queue
                     for one in batch:
                         if not one.answer.done():

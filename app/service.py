@@ -99,16 +99,16 @@ class Service:
         it would wait for one of them while the others had nothing to do.
         """
 
-        def timed(tensors: Array) -> Answer:
+        def timed(tensors: list[Array]) -> Answer:
             begun = time.perf_counter()
-            rows = network.engine.probabilities(tensors)  # (B, classes)
+            rows = network.engine.probabilities(np.stack(tensors))  # (B, classes)
             return rows, 1000 * (time.perf_counter() - begun)
 
-        async def forward(tensors: Array) -> Answer:
+        async def forward(tensors: list[Array]) -> Answer:
             return await self.workers.run(lambda: timed(tensors))
 
         if network.engine.elsewhere:
-            rows, inference = await forward(tensor[None])
+            rows, inference = await forward([tensor])
             return rows[0], inference
         key = (network.id, network.weights_id, network.precision)
         known, batcher = self._batchers.get(key, (None, None))

@@ -23,12 +23,13 @@ class Forward:
         self.sizes: list[int] = []
         self.gate = asyncio.Event()
 
-    async def __call__(self, tensors: Array) -> Answer:
+    async def __call__(self, tensors: list[Array]) -> Answer:
         self.sizes.append(len(tensors))
         await self.gate.wait()
-        if (tensors < 0).any():
+        batch = np.stack(tensors)
+        if (batch < 0).any():
             raise ValueError("negative")
-        return 2 * tensors, 1.0
+        return 2 * batch, 1.0
 
 
 def one(number: float) -> Array:
