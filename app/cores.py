@@ -30,7 +30,7 @@ def adds_8_bit_products_whole() -> bool:
 def single_threaded_products() -> None:
     """From now on numpy's matrix products use one core each.
 
-    The service draws many layers at a time, a core each, and its matrices are small: BLAS's own threads would mostly
-    wait for each other, and spin while they do.
+    The service does several things at a time, and its matrices are small: BLAS's own threads would mostly wait for
+    each other, and spin while they do.
     """
     threadpool_limits(1, user_api="blas")

@@ -216,7 +216,7 @@ class Network:
     def engine_version(self) -> str:
         """What computes: part of a run's identity, since another engine may round differently.
 
-        This package is a part of it: it chooses how a graph is run (`response_norm`, `quantise`).
+        This package's release is a part of it: it chooses how a graph is run (`response_norm`, `quantise`).
         """
         return f"convscope {VERSION} onnxruntime {onnxruntime.__version__} {self.engine.provider}"
 

@@ -21,7 +21,7 @@ from app.activations import Activations, relu
 from app.cores import available_cores
 from app.maps import Array, Pixels, as_maps, draw_overview, extremes, fit, shrink
 
-BLOCK = 1 << 19  # numbers in work at once: 2 MB, which the processor's cache holds
+BLOCK = 1 << 19  # numbers in work at once: 2 MB, and as much for their ReLU; the processor's cache holds both
 
 LARGE = 1 << 17  # numbers of a layer that is worth another core
 
@@ -54,7 +54,7 @@ class Overview:
         if low.any():
             values = np.subtract(small, low[:, None, None])
             values *= factor
-        else:  # of ReLUs, and what pools them, every map begins at 0
+        else:  # of ReLUs, and what pools them, most maps begin at 0
             values = small * factor
         part = slice(start, start + len(small))
         self.pixels[part] = np.rint(values, out=values)
@@ -81,7 +81,12 @@ def draw_overviews(activations: Activations, tile: int) -> dict[str, npt.NDArray
                     names = waiting.popleft()
                 except IndexError:
                     return
-                drawn.update(draw_together(activations, names, tile))
+                try:
+                    drawn.update(draw_together(activations, names, tile))
+                except BaseException:  # nobody will see the rest: the others stop, too
+                    small.clear()
+                    large.clear()
+                    raise
 
     helpers = min(available_cores() - 1, len(large))
     with ThreadPoolExecutor(max(1, helpers)) as pool:  # starts no thread before it has something to do
@@ -115,13 +120,22 @@ def draw_together(activations: Activations, names: list[str], tile: int) -> dict
     for start in range(0, channels, step):
         block = as_maps(activations.part(names[0], slice(start, start + step)))  # (c, H, W)
         low, high = extremes(block)
-        usual = drawn[names[0]].draw(start, shrink(block, tile), low, high)
+        usual = drawn[names[0]].draw(start, shrink_within(block, tile, low, high), low, high)
         if relus := names[1:]:
-            small, low, high = shrink(relu(block), tile), np.maximum(low, 0), np.maximum(high, 0)
+            low, high = np.maximum(low, 0), np.maximum(high, 0)
+            small = shrink_within(relu(block), tile, low, high)
             usual &= all(drawn[name].draw(start, small, low, high) for name in relus)
         if not usual:
             return {name: draw_alone(activations, name, tile) for name in names}
     return drawn
+
+
+def shrink_within(maps: Array, tile: int, low: Array, high: Array) -> Array:
+    """`shrink`, where no mean is carried past its map's range by rounding: it would be drawn as the other end."""
+    small = shrink(maps, tile)
+    if small is not maps:
+        np.clip(small, low[:, None, None], high[:, None, None], out=small)
+    return small
 
 
 def draw_alone(activations: Activations, name: str, tile: int) -> Overview:

@@ -7,7 +7,6 @@ else is derived: cached under a byte budget, computed again when it fell out.
 import hashlib
 import hmac
 import json
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -72,13 +71,11 @@ class Runs:
     def create(
         self,
         network: Network,
-        data: bytes,
+        encoded: Encoded,
         top: int,
-        started: float | None = None,
         crops: Crops = Crops.ONE,
-        sha256: str | None = None,
     ) -> tuple[Record, bool]:
-        """The run of an image (whose digest may be known already), and whether it is new.
+        """The run of an image, and whether it is new.
 
         Nothing is kept when anything fails.
 
@@ -86,12 +83,12 @@ class Runs:
             as `compute` does.
         """
         network.require_numbers()
-        sha256 = sha256 or hashlib.sha256(data).hexdigest()
+        sha256 = encoded.sha256 or hashlib.sha256(encoded.data).hexdigest()
         run = make_id(network, sha256, crops, self.salt)
         known = self.records.find(run)
         if known is not None:
             return self._renewed(known), False
-        outcome = compute(network, Encoded(data, self.max_pixels, started or time.perf_counter(), sha256), crops)
+        outcome = compute(network, replace(encoded, sha256=sha256), crops)
         now = self.records.clock()
         record = Record(
             id=run,
@@ -99,7 +96,7 @@ class Runs:
             weights=network.weights_id,
             precision=network.precision,
             crops=int(crops),
-            image=data,
+            image=encoded.data,
             sha256=outcome.sha256,
             width=outcome.width,
             height=outcome.height,
@@ -141,8 +138,8 @@ class Runs:
         network = self.network(record)
         if make_id(network, record.sha256, Crops(record.crops), self.salt) != record.id:
             raise RunNotFound(
-                f"The run '{record.id}' was made with another file, version or salt of {record.model} than there is "
-                "here. Post the image again.",
+                f"The run '{record.id}' was made with another file or salt of {record.model}, or another version of "
+                "Convscope or onnxruntime, than there is here. Post the image again.",
                 record.id,
             )
         outcome = compute(network, Encoded(record.image, self.max_pixels, sha256=record.sha256))

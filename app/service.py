@@ -138,11 +138,11 @@ class Service:
             as `predict` does.
         """
         started = time.perf_counter()
-        sha256 = hashlib.sha256(data).hexdigest()
-        key = f"create {network.id} {network.weights_id} {network.precision} {crops} {sha256}"
+        encoded = Encoded(data, self.settings.max_pixels, started, hashlib.sha256(data).hexdigest())
+        key = f"create {network.id} {network.weights_id} {network.precision} {crops} {encoded.sha256}"
         joining = self.workers.is_running(key)
         record, created = await self.workers.infer(
-            lambda: self.runs.create(network, data, top, started, crops, sha256), [network.id], key
+            lambda: self.runs.create(network, encoded, top, crops), [network.id], key
         )
         created = created and not joining
         if created:

@@ -59,12 +59,13 @@ def shrink(large: VGG, small: VGG, seed: int = 0) -> VGG:
         if step.small is None:
             raise ValueError("The larger network has layers that the smaller has not.")
         weight, bias = _numbers(step.layer)
-        if (weight * (step.shares == 0)).any():
-            raise ValueError("The larger network has learned since it grew: weights that began as 0 are none.")
-        first = step.outputs.argsort(stable=True).view(len(_numbers(step.small)[1]), -1)[:, 0]  # copy of each output
-        gathered = torch.zeros_like(step.small.weight).index_add_(1, step.inputs, weight[first])
-        step.small.weight.copy_(gathered)
-        _numbers(step.small)[1].copy_(bias[first])
+        small_weight, small_bias = _numbers(step.small)
+        first = step.outputs.argsort(stable=True).view(len(small_bias), -1)[:, 0]  # copy of each output
+        small_weight.copy_(torch.zeros_like(small_weight).index_add_(1, step.inputs, weight[first]))
+        small_bias.copy_(bias[first])
+        same = torch.allclose(small_weight[step.outputs][:, step.inputs] * step.shares, weight, rtol=1e-4, atol=1e-6)
+        if not same or not torch.allclose(small_bias[step.outputs], bias, rtol=1e-4, atol=1e-5):
+            raise ValueError("The larger network has learned since it grew: copies of a channel differ.")
     return small.eval()
 
 
@@ -73,6 +74,8 @@ def _steps(small: VGG, large: VGG, seed: int) -> Iterator[Step]:
     draws = torch.Generator().manual_seed(seed)
     origin = torch.arange(3)  # for every channel of `large`, the channel of `small` that it repeats; the picture's do
     learned = {name: small.get_submodule(path) for path, name in small.layer_names().items()}
+    if lost := [name for name in learned if name not in large.layer_names().values()]:
+        raise ValueError(f"The larger network has no {', '.join(lost)}.")
     for path, name in large.layer_names().items():
         module = large.get_submodule(path)
         if not isinstance(module, Layer):

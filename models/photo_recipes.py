@@ -49,7 +49,8 @@ RECIPES: dict[str, Recipe] = {
             _HALF_D,
             replace(_HALF_D, stages=(Stage(128, 2, (0.2, 0.9)), Stage(224, 3, (0.35, 1.0)))),
         ),
-        # On from the shipped weights (85.1 %), whose student goes on where it stopped.
+        # The student of the shipped weights (85.1 %) learns on. Most of its zeros may grow again before they are cut
+        # anew, as in Han et al. 2016, "DSD: Dense-sparse-dense training".
         further=replace(_HALF_D, stages=(Stage(128, 8, (0.2, 0.9)), Stage(224, 4, (0.35, 1.0)))),
     ),
     # On from the shipped weights (23 epochs, the last two at 224 pixels, 86.2 %): two cores without bf16, an hour.

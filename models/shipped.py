@@ -1,5 +1,6 @@
 """Shipped numbers back into a torch module: the warm start of the next training run."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ def shipped_numbers(folder: Path, cache: Path) -> dict[str, NDArray[np.float32]]
 
 
 @torch.no_grad()
-def load_numbers(network: Network, numbers: dict[str, NDArray[np.float32]]) -> None:
+def load_numbers(network: Network, numbers: Mapping[str, NDArray[np.float32]]) -> None:
     """Put a graph's initializers into the torch module (published form); batch normalisation becomes the folded bias.
 
     Raises:

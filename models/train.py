@@ -10,13 +10,17 @@ graph stays in checkpoints/NAME.onnx, to be measured beside it.
 """
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 
 from app.manifest import DigitPreprocessing
 from models.architectures import build
+from models.architectures.network import Network
 from models.bundle import BUNDLED, ship, ship_packed
 from models.curves import draw_curves, draw_progress
 from models.describe import DESCRIPTIONS
@@ -29,7 +33,7 @@ from models.lessons import further_lesson, lessons, start
 from models.mnist import DEFAULT_FOLDER as MNIST
 from models.mnist import read_mnist, to_inputs
 from models.normalised import learning_form, published_form
-from models.photo_recipe import renormalise, top1
+from models.photo_recipe import Progress, Recipe, Samples, renormalise, top1
 from models.photo_recipe import train as train_photos
 from models.photo_recipes import RECIPES
 from models.shipped import SOME, learning_on, load_numbers, shipped_numbers
@@ -59,35 +63,49 @@ def train_photo_network(name: str, data: Path | None, checkpoint: Path, fresh: b
     watched = (validation.decode()[::WATCHED], validation.labels[::WATCHED])
     numbers = None if fresh else shipped_numbers(BUNDLED / name, checkpoint.parent)
     torch.manual_seed(recipe.seed)
-    network = start(build(name, len(DESCRIPTIONS[name].labels)))
-    losses: list[float] = []
-    top1s: list[float | None] = []
-    if numbers is not None:
-        load_numbers(network, numbers)
-        if recipe.further is not None:
-            network, progress = further_lesson(recipe.further, network, photos, watched, checkpoint)
-            losses, top1s = progress.losses, progress.top1
-    elif recipe.before:
-        network, progress = lessons(recipe, network, photos, watched, checkpoint)
-        losses, top1s = progress.losses, progress.top1
-    if numbers is None and not recipe.before:
-        network = learning_form(network, recipe.normalise_full)
-    else:
-        network = learning_on(network, recipe.normalise_full, normalise(photos[0][::SOME]))
+    network, earlier = begin(
+        build(name, len(DESCRIPTIONS[name].labels)), recipe, numbers, photos, watched, checkpoint
+    )
     learned, progress = train_photos(network, recipe, photos, watched, checkpoint)
     if recipe.renormalise:
         renormalise(learned, photos[0][::SETTLING])
     print(f"top-1 of the watched photos: {top1(learned, watched):.4f}")
     title = DESCRIPTIONS[name].title
     draw_progress(
-        [*losses, *progress.losses],
-        [*top1s, *progress.top1],
+        [*earlier.losses, *progress.losses],
+        [*earlier.top1, *progress.top1],
         f"{title} on Imagenette",
         ROOT / "docs" / f"training-{name}.png",
     )
     published = published_form(learned.cpu(), build(name, len(DESCRIPTIONS[name].labels)))
     onnx.save(export(published, name).model, checkpoint.with_suffix(".onnx"))
     ship_packed(name, published)
+    for done in (checkpoint, *checkpoint.parent.glob(f"{checkpoint.stem}-*{checkpoint.suffix}")):
+        done.unlink(missing_ok=True)  # or the next training would find itself done
+
+
+def begin(
+    network: Network,
+    recipe: Recipe,
+    numbers: Mapping[str, NDArray[np.float32]] | None,
+    photos: Samples,
+    watched: Samples,
+    checkpoint: Path,
+) -> tuple[Network, Progress]:
+    """The network in its learning form, and what its smaller students went through before.
+
+    It knows the shipped `numbers`; without any, what its lessons taught, or nothing.
+    """
+    network, progress = start(network), Progress([], [])
+    if numbers is not None:
+        load_numbers(network, numbers)
+        if recipe.further is not None:
+            network, progress = further_lesson(recipe.further, network, photos, watched, checkpoint)
+    elif recipe.before:
+        network, progress = lessons(recipe, network, photos, watched, checkpoint)
+    else:
+        return learning_form(network, recipe.normalise_full), progress
+    return learning_on(network, recipe.normalise_full, normalise(photos[0][::SOME])), progress
 
 
 def main() -> None:

@@ -53,6 +53,12 @@ def test_not_a_number_stays_so() -> None:
     np.testing.assert_array_equal(made, np.array([np.nan, 0, 2, np.inf, 0], np.float32))
 
 
+def test_a_relu_of_any_size_is_made_in_its_own_form() -> None:
+    numbers = np.random.default_rng(2).normal(size=(3, 300, 301)).astype(np.float32)
+    for array in (numbers, numbers.transpose(2, 0, 1), numbers[0, 0], numbers[:0], numbers[0, 0, 0:1]):
+        np.testing.assert_array_equal(relu(array), np.where(array > 0, array, 0))
+
+
 def test_relus_are_those_of_onnxruntime(catalog: Catalog) -> None:
     found = 0
     for network in (one for one in catalog.networks if one.ready):

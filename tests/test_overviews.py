@@ -29,6 +29,10 @@ def activations() -> Activations:
         "endless": np.array([[[np.inf, 1.0]], [[2.0, 3.0]]], np.float32),
         "huge": rng.normal(size=(2, 4, 4)).astype(np.float32) * np.float32(5e37),
         "hardly": np.array([[[-1.0, 1e-35]]], np.float32),  # its ReLU ends where floats do
+        "narrow": np.where(np.arange(224) < 112, 1 + 100 * np.spacing(np.float32(1)), 1)
+        .astype(np.float32)
+        .repeat(224)
+        .reshape(1, 224, 224),  # means that rounding carries past the range
         "vector": rng.normal(size=10).astype(np.float32),
     }
     relus = {f"relu of {name}": name for name in computed} | {"relu of relu": "large"}
@@ -51,6 +55,18 @@ def test_many_layers_at_once_are_drawn_as_each_alone(
         np.testing.assert_array_equal(together[f"{name}.max"], ranges.high)
 
 
+def test_a_number_that_is_none_in_a_later_block_counts_for_its_map_alone(activations: Activations) -> None:
+    broken = activations["large"].copy()
+    broken[60, 7, 7] = np.nan
+    assert 60 * broken[0].size > overviews.BLOCK
+    layers = Activations(["conv", "relu"], {"conv": broken}, {"relu": "conv"})
+    together = draw_overviews(layers, 32)
+    for name, activation in layers.items():
+        pixels, ranges = draw_overview(activation, 32)
+        np.testing.assert_array_equal(together[name], pixels)
+        np.testing.assert_array_equal(together[f"{name}.min"], ranges.low)
+
+
 def test_a_relu_is_drawn_behind_its_layer_in_whatever_order_they_are_asked_for(activations: Activations) -> None:
     asked = activations.among(["relu of odd", "flat", "odd", "relu of relu", "relu of large"])
     assert groups(asked) == [["odd", "relu of odd"], ["flat"], ["relu of relu", "relu of large"]]
@@ -60,16 +76,22 @@ def test_a_relu_is_drawn_behind_its_layer_in_whatever_order_they_are_asked_for(a
         np.testing.assert_array_equal(array, every[name])
 
 
-def test_what_fails_on_another_core_is_told(activations: Activations, monkeypatch: pytest.MonkeyPatch) -> None:
-    caller = threading.get_ident()
+@pytest.mark.parametrize("fails", [True, False])
+def test_what_fails_on_one_core_is_told_and_ends_the_work_of_the_other(
+    activations: Activations, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    caller, drawn = threading.get_ident(), [0]
 
     def fail(maps: Array, tile: int) -> Array:
-        if threading.get_ident() == caller:
-            time.sleep(0.05)  # so that there is something left for another
-            return shrink(maps, tile)
-        raise MemoryError("no room")
+        drawn[0] += 1
+        if (threading.get_ident() == caller) is fails:
+            raise MemoryError("no room")
+        time.sleep(0.05)  # so that there is something left for the other
+        return shrink(maps, tile)
 
     monkeypatch.setattr(overviews, "available_cores", lambda: 2)
     monkeypatch.setattr(overviews, "shrink", fail)
+    many = Activations.of({f"{number}": activations["large"][:30] for number in range(30)})
     with pytest.raises(MemoryError, match="no room"):
-        draw_overviews(activations, 32)
+        draw_overviews(many, 32)
+    assert drawn[0] < 10

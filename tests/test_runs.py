@@ -18,6 +18,7 @@ from app.graph import Layer
 from app.kept import LEAST
 from app.manifest import PhotoPreprocessing, Structure
 from app.network import Network
+from app.outcomes import Encoded
 from app.reserve import Block
 from app.runs import Runs, make_id
 from app.salt import read_salt
@@ -43,6 +44,10 @@ def record(name: str, size: int = 2 * KB, expires: float = 2000) -> Record:
     image = bytes(size - RECORD_BYTES - 4)
     probabilities = np.zeros(1, np.float32)
     return Record(name, "m", "w", "fp32", 1, image, "", 1, 1, probabilities, 5, nothing, 1000, expires)
+
+
+def upload(image: bytes) -> Encoded:
+    return Encoded(image, 10**6)
 
 
 @pytest.fixture
@@ -131,13 +136,18 @@ def test_the_cache_counts_real_bytes_and_drops_the_least_recently_used() -> None
 # --- ids ------------------------------------------------------------------------------------------------
 
 
-def test_an_id_depends_on_everything_its_numbers_depend_on(catalog: Catalog, network: Network) -> None:
+def test_an_id_depends_on_everything_its_numbers_depend_on(
+    catalog: Catalog, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ready = [one for one in catalog.networks if one.ready]
     ids = {make_id(one, digest) for one in ready for digest in ("0" * 64, "1" * 64)}
     assert len(ids) == 2 * len(ready)
     assert make_id(network, "0" * 64, salt=b"a") != make_id(network, "0" * 64, salt=b"b")
     assert all(len(run) == 40 and run.isalnum() for run in ids)
-    assert make_id(network, "0" * 64) == make_id(network, "0" * 64)
+    same = make_id(network, "0" * 64)
+    assert make_id(network, "0" * 64) == same
+    monkeypatch.setattr("app.network.VERSION", "another")
+    assert make_id(network, "0" * 64) != same
 
 
 # --- making and finding ----------------------------------------------------------------------------------
@@ -149,8 +159,8 @@ def test_other_crops_are_another_run_with_the_same_layers(catalog: Catalog, make
     ]
     network = min(photos, key=lambda one: one.graph.multiply_adds)
     runs, image = Runs(catalog, make_settings()), encode(draw_scene())
-    one, _ = runs.create(network, image, 5)
-    ten, created = runs.create(network, image, 5, crops=Crops.TEN)
+    one, _ = runs.create(network, upload(image), 5)
+    ten, created = runs.create(network, upload(image), 5, crops=Crops.TEN)
     assert created and one.id != ten.id
     assert not np.array_equal(one.probabilities, ten.probabilities)
     first, second = runs.cached(one), runs.cached(ten)
@@ -174,11 +184,11 @@ def test_a_deployment_has_one_salt(tmp_path: Path) -> None:
 def test_the_same_image_is_the_same_run(catalog: Catalog, network: Network, make_settings: MakeSettings) -> None:
     runs = Runs(catalog, make_settings())
     image = encode(draw_scene(1))
-    first, created = runs.create(network, image, 5)
-    again, anew = runs.create(network, image, 3)
+    first, created = runs.create(network, upload(image), 5)
+    again, anew = runs.create(network, upload(image), 3)
     assert (created, anew) == (True, False)
     assert again == first
-    other, _ = runs.create(network, encode(draw_scene(2)), 5)
+    other, _ = runs.create(network, upload(encode(draw_scene(2))), 5)
     assert other.id != first.id
     assert first.elapsed.total >= first.elapsed.decode + first.elapsed.preprocess + first.elapsed.inference > 0
 
@@ -186,7 +196,7 @@ def test_the_same_image_is_the_same_run(catalog: Catalog, network: Network, make
 def test_nothing_is_kept_of_a_failure(catalog: Catalog, network: Network, make_settings: MakeSettings) -> None:
     runs = Runs(catalog, make_settings())
     with pytest.raises(ImageUndecodable):
-        runs.create(network, encode(draw_scene())[:500], 5)
+        runs.create(network, upload(encode(draw_scene())[:500]), 5)
     assert (len(runs.records), runs.records.nbytes, runs.derived.nbytes) == (0, 0, 0)
 
 
@@ -196,12 +206,12 @@ def test_a_structure_has_no_runs(catalog: Catalog, make_settings: MakeSettings) 
     assert len(structures) == len(catalog.models)
     for structure in structures:
         with pytest.raises(WeightsNotReady):
-            runs.create(structure, encode(draw_scene()), 5)
+            runs.create(structure, upload(encode(draw_scene())), 5)
 
 
 def test_removed_runs_leave_nothing(catalog: Catalog, network: Network, make_settings: MakeSettings) -> None:
     runs = Runs(catalog, make_settings())
-    made, _ = runs.create(network, encode(draw_scene()), 5)
+    made, _ = runs.create(network, upload(encode(draw_scene())), 5)
     runs.remove(made.id)
     assert (runs.records.nbytes, runs.derived.nbytes) == (0, 0)
     runs.recompute(made)  # a request that was under way when the run was removed
@@ -217,22 +227,22 @@ def test_a_run_posted_late_in_its_life_gets_a_whole_one(
     clock = Clock()
     runs = Runs(catalog, make_settings(run_ttl_seconds=100), clock)
     image = encode(draw_scene())
-    first, _ = runs.create(network, image, 5)
+    first, _ = runs.create(network, upload(image), 5)
     clock.now += 40
-    assert runs.create(network, image, 5)[0].expires == first.expires
+    assert runs.create(network, upload(image), 5)[0].expires == first.expires
     clock.now += 40
-    late, created = runs.create(network, image, 5)
+    late, created = runs.create(network, upload(image), 5)
     assert not created
     assert late == replace(first, expires=clock.now + 100)
     clock.now += 101
-    assert runs.create(network, image, 5)[1]  # it had expired
+    assert runs.create(network, upload(image), 5)[1]  # it had expired
 
 
 def test_what_fell_out_is_computed_again_with_the_same_numbers(
     catalog: Catalog, network: Network, make_settings: MakeSettings
 ) -> None:
     runs = Runs(catalog, make_settings())
-    made, _ = runs.create(network, encode(draw_scene()), 5)
+    made, _ = runs.create(network, upload(encode(draw_scene())), 5)
     before = runs.cached(made)
     assert before is not None
     runs.derived.remove(made.id)
@@ -248,7 +258,7 @@ def test_numbers_of_another_file_are_not_given_out_as_a_run(
     catalog: Catalog, network: Network, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = Runs(catalog, make_settings())
-    made, _ = runs.create(network, encode(draw_scene()), 5)
+    made, _ = runs.create(network, upload(encode(draw_scene())), 5)
     runs.derived.remove(made.id)
     monkeypatch.setitem(network.__dict__, "digest", "0" * 64)  # as on a replica that was updated first
     with pytest.raises(RunNotFound, match="another file"):
@@ -262,7 +272,7 @@ def test_a_run_that_fell_out_gives_its_memory_back(catalog: Catalog, make_settin
     kept = Runs(catalog, make_settings(cache_bytes=3 * sum(map(size_of, network.graph.layers))))
     before = live_blocks()
     for seed in range(8):
-        kept.create(network, encode(draw_scene(seed)), 5)
+        kept.create(network, upload(encode(draw_scene(seed))), 5)
     assert len(kept.records) == 8  # the records, and the answers that they hold, stay
     assert 1 <= live_blocks() - before <= 3
 

@@ -1,0 +1,77 @@
+"""What a training run begins with: nothing, lessons, or what is shipped."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from models.architectures.network import Network
+from models.architectures.vgg import VGG
+from models.grow import grow
+from models.lessons import start
+from models.photo_recipe import Recipe, Samples, Stage
+from models.train import begin
+
+LESSON = Recipe((Stage(32, 1),), batch=4, peak_rate=0.001, student=lambda classes: VGG("A", classes, 1 / 32))
+X = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(5))
+
+
+def photos() -> Samples:
+    """Noise."""
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, size=(12, 40, 40, 3)).astype(np.uint8), rng.integers(0, 10, size=12)
+
+
+def numbers_of(network: VGG) -> dict[str, NDArray[np.float32]]:
+    """As a shipped graph names them."""
+    numbers: dict[str, NDArray[np.float32]] = {}
+    for path, name in network.layer_names().items():
+        module = network.get_submodule(path)
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            assert module.bias is not None
+            numbers |= {
+                f"{name}.weight": module.weight.detach().numpy(),
+                f"{name}.bias": module.bias.detach().numpy(),
+            }
+    return numbers
+
+
+def shipped() -> VGG:
+    torch.manual_seed(3)
+    student = start(VGG("A", 10, 1 / 32))
+    assert isinstance(student, VGG)
+    return grow(student, VGG("A", 10, 1 / 16))
+
+
+def logits(network: Network) -> torch.Tensor:
+    """Of the same input, in evaluation."""
+    with torch.no_grad():
+        return network.eval().logits(X)
+
+
+def begun(recipe: Recipe, numbers: dict[str, NDArray[np.float32]] | None, folder: Path) -> tuple[torch.Tensor, int]:
+    """The logits at the beginning, and how many epochs went before."""
+    torch.manual_seed(0)
+    network, earlier = begin(VGG("A", 10, 1 / 16), recipe, numbers, photos(), photos(), folder / "vgg.pt")
+    assert any(isinstance(module, nn.BatchNorm2d) for module in network.modules()), "its learning form"
+    return logits(network), len(earlier.losses)
+
+
+def test_shipped_weights_are_where_training_goes_on(tmp_path: Path) -> None:
+    found, epochs = begun(Recipe(()), numbers_of(shipped()), tmp_path)
+    torch.testing.assert_close(found, logits(shipped()), rtol=1e-3, atol=1e-3)
+    assert epochs == 0 and not list(tmp_path.iterdir())
+
+
+def test_a_further_lesson_is_taken_by_the_student_of_the_shipped_weights(tmp_path: Path) -> None:
+    found, epochs = begun(Recipe((), before=(LESSON, LESSON), further=LESSON), numbers_of(shipped()), tmp_path)
+    assert epochs == 1 and [path.name for path in tmp_path.iterdir()] == ["vgg-further.pt"]
+    assert not torch.allclose(found, logits(shipped()), rtol=1e-3, atol=1e-3)
+
+
+def test_without_shipped_weights_there_are_lessons_or_nothing(tmp_path: Path) -> None:
+    _, epochs = begun(Recipe((), before=(LESSON, LESSON), further=LESSON), None, tmp_path)
+    assert epochs == 2 and sorted(path.name for path in tmp_path.iterdir()) == ["vgg-1.pt", "vgg-2.pt"]
+    assert begun(Recipe(()), None, tmp_path)[1] == 0
