@@ -53,9 +53,10 @@ RECIPES: dict[str, Recipe] = {
         # anew, as in Han et al. 2016, "DSD: Dense-sparse-dense training".
         further=replace(_HALF_D, stages=(Stage(128, 8, (0.2, 0.9)), Stage(224, 4, (0.35, 1.0)))),
     ),
-    # On from the shipped weights (23 epochs, the last two at 224 pixels, 86.2 %): two cores without bf16, an hour.
+    # On from the shipped weights (30 epochs, the last three at 224 pixels, 88.0 %): two cores with bf16, 92 minutes
+    # beside other work.
     "googlenet": Recipe(
-        (Stage(128, 3, (0.2, 0.9)), Stage(160, 1, (0.25, 1.0)), Stage(224, 3, (0.35, 1.0))),
+        (Stage(128, 13, (0.2, 0.9)), Stage(224, 4, (0.35, 1.0))),
         peak_rate=0.04,
         dropout=0.2,  # few epochs
         renormalise=False,  # its last epochs are at 224 pixels
