@@ -1,9 +1,11 @@
 """Outcomes: bytes -> image -> tensor -> activations and probabilities, before anything is kept of them."""
 
+import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -22,14 +24,17 @@ Array = npt.NDArray[np.float32]
 class Encoded:
     """An image as it came.
 
-    `max_pixels` limits its pixels. `started` is `time.perf_counter()` when the work was asked for: now, if not given.
-    `sha256` is the digest of the bytes, where it is known already.
+    `max_pixels` limits its pixels; `started` is `time.perf_counter()` when the work was asked for.
     """
 
     data: bytes
     max_pixels: int
-    started: float = field(default_factory=time.perf_counter)
-    sha256: str | None = None
+    started: float = field(default_factory=time.perf_counter, init=False)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The digest of the bytes."""
+        return hashlib.sha256(self.data).hexdigest()
 
     def decode(self, network: Network, turn: ExitStack) -> Image:
         """As much of it as the network looks at; large pictures take turns, which end with `turn`."""

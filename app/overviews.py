@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from app.activations import Activations, relu
 from app.cores import available_cores
-from app.maps import Array, Pixels, as_maps, draw_overview, extremes, fit, shrink
+from app.maps import Array, Pixels, Ranges, as_maps, draw_overview, extremes, fit, shrink
 
 BLOCK = 1 << 19  # numbers in work at once: 2 MB, and as much for their ReLU; the processor's cache holds both
 
@@ -28,37 +28,37 @@ LARGE = 1 << 17  # numbers of a layer that is worth another core
 
 @dataclass(frozen=True, eq=False)
 class Overview:
-    """A layer as it is drawn: its maps, uint8 (C, h, w), and their ranges, float32 (C,) each."""
+    """A layer as it is drawn: its maps, uint8 (C, h, w), and the ranges that they are scaled by."""
 
     pixels: Pixels
-    low: Array
-    high: Array
+    ranges: Ranges
 
     @classmethod
     def empty(cls, channels: int, height: int, width: int) -> "Overview":
         """Nothing drawn yet."""
-        low, high = np.empty(channels, np.float32), np.empty(channels, np.float32)
-        return cls(np.empty((channels, height, width), np.uint8), low, high)
+        ranges = Ranges(np.empty(channels, np.float32), np.empty(channels, np.float32))
+        return cls(np.empty((channels, height, width), np.uint8), ranges)
 
-    def draw(self, start: int, small: Array, low: Array, high: Array) -> bool:
-        """Draw maps (c, h, w), shrunk already, as the channels from `start`, by their ranges (c,) before.
+    def draw(self, start: int, small: Array, ranges: Ranges) -> bool:
+        """Draw maps (c, h, w), shrunk already, as the channels from `start`, by the `ranges` of the full maps.
 
         False: there is a NaN, an infinity, or a range at the end of what a float holds, and nothing was drawn.
         """
-        span = high.astype(np.float64) - low
+        low = ranges.low[:, None, None]
+        span = ranges.high.astype(np.float64) - ranges.low
         if not 1e-30 < span.min() <= span.max() < 1e30:  # nor does a NaN compare so
             if not ((span == 0) | (span > 1e-30) & (span < 1e30)).all():
                 return False
             span[span == 0] = np.inf  # a map without a range is 0
         factor = (255 / span).astype(np.float32)[:, None, None]
         if low.any():
-            values = np.subtract(small, low[:, None, None])
+            values = np.subtract(small, low)
             values *= factor
         else:  # of ReLUs, and what pools them, most maps begin at 0
             values = small * factor
         part = slice(start, start + len(small))
         self.pixels[part] = np.rint(values, out=values)
-        self.low[part], self.high[part] = low, high
+        self.ranges.low[part], self.ranges.high[part] = ranges.low, ranges.high
         return True
 
 
@@ -98,7 +98,7 @@ def draw_overviews(activations: Activations, tile: int) -> dict[str, npt.NDArray
     tensors: dict[str, npt.NDArray[Any]] = {}
     for name in activations:
         layer = drawn[name]
-        tensors |= {name: layer.pixels, f"{name}.min": layer.low, f"{name}.max": layer.high}
+        tensors |= {name: layer.pixels, f"{name}.min": layer.ranges.low, f"{name}.max": layer.ranges.high}
     return tensors
 
 
@@ -107,7 +107,8 @@ def groups(activations: Activations) -> list[list[str]]:
     found: dict[str, list[str]] = {}
     for name in activations:
         source = activations.source(name)
-        found.setdefault(source, []).insert(0 if name == source else len(found[source]), name)
+        together = found.setdefault(source, [])
+        together.insert(0 if name == source else len(together), name)
     return list(found.values())
 
 
@@ -119,26 +120,20 @@ def draw_together(activations: Activations, names: list[str], tile: int) -> dict
     step = max(1, BLOCK // (height * width))
     for start in range(0, channels, step):
         block = as_maps(activations.part(names[0], slice(start, start + step)))  # (c, H, W)
-        low, high = extremes(block)
-        usual = drawn[names[0]].draw(start, shrink_within(block, tile, low, high), low, high)
+        ranges = extremes(block)
+        usual = drawn[names[0]].draw(start, shrink_within(block, tile, ranges), ranges)
         if relus := names[1:]:
-            low, high = np.maximum(low, 0), np.maximum(high, 0)
-            small = shrink_within(relu(block), tile, low, high)
-            usual &= all(drawn[name].draw(start, small, low, high) for name in relus)
+            ranges = Ranges(np.maximum(ranges.low, 0), np.maximum(ranges.high, 0))
+            small = shrink_within(relu(block), tile, ranges)
+            usual &= all(drawn[name].draw(start, small, ranges) for name in relus)
         if not usual:
-            return {name: draw_alone(activations, name, tile) for name in names}
+            return {name: Overview(*draw_overview(activations.part(name), tile)) for name in names}
     return drawn
 
 
-def shrink_within(maps: Array, tile: int, low: Array, high: Array) -> Array:
+def shrink_within(maps: Array, tile: int, ranges: Ranges) -> Array:
     """`shrink`, where no mean is carried past its map's range by rounding: it would be drawn as the other end."""
     small = shrink(maps, tile)
     if small is not maps:
-        np.clip(small, low[:, None, None], high[:, None, None], out=small)
+        np.clip(small, ranges.low[:, None, None], ranges.high[:, None, None], out=small)
     return small
-
-
-def draw_alone(activations: Activations, name: str, tile: int) -> Overview:
-    """A layer with numbers that are not finite, or hardly."""
-    pixels, ranges = draw_overview(activations.part(name), tile)
-    return Overview(pixels, ranges.low, ranges.high)

@@ -68,13 +68,7 @@ class Runs:
     def _salt(self) -> bytes:
         return read_salt(self.settings.salt, self.settings.cache_dir)
 
-    def create(
-        self,
-        network: Network,
-        encoded: Encoded,
-        top: int,
-        crops: Crops = Crops.ONE,
-    ) -> tuple[Record, bool]:
+    def create(self, network: Network, encoded: Encoded, top: int, crops: Crops = Crops.ONE) -> tuple[Record, bool]:
         """The run of an image, and whether it is new.
 
         Nothing is kept when anything fails.
@@ -83,12 +77,11 @@ class Runs:
             as `compute` does.
         """
         network.require_numbers()
-        sha256 = encoded.sha256 or hashlib.sha256(encoded.data).hexdigest()
-        run = make_id(network, sha256, crops, self.salt)
+        run = make_id(network, encoded.sha256, crops, self.salt)
         known = self.records.find(run)
         if known is not None:
             return self._renewed(known), False
-        outcome = compute(network, replace(encoded, sha256=sha256), crops)
+        outcome = compute(network, encoded, crops)
         now = self.records.clock()
         record = Record(
             id=run,
@@ -142,7 +135,7 @@ class Runs:
                 "Convscope or onnxruntime, than there is here. Post the image again.",
                 record.id,
             )
-        outcome = compute(network, Encoded(record.image, self.max_pixels, sha256=record.sha256))
+        outcome = compute(network, Encoded(record.image, self.max_pixels))
         if self.records.find(record.id) is not None:  # deleted meanwhile: leave nothing behind
             self.derived.put(record.id, outcome.activations)
         return outcome.activations

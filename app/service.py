@@ -1,6 +1,5 @@
 """The service behind the routes: what there is, what is kept, and who works."""
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -137,8 +136,7 @@ class Service:
         Raises:
             as `predict` does.
         """
-        started = time.perf_counter()
-        encoded = Encoded(data, self.settings.max_pixels, started, hashlib.sha256(data).hexdigest())
+        encoded = Encoded(data, self.settings.max_pixels)
         key = f"create {network.id} {network.weights_id} {network.precision} {crops} {encoded.sha256}"
         joining = self.workers.is_running(key)
         record, created = await self.workers.infer(

@@ -74,9 +74,10 @@ def _steps(small: VGG, large: VGG, seed: int) -> Iterator[Step]:
     draws = torch.Generator().manual_seed(seed)
     origin = torch.arange(3)  # for every channel of `large`, the channel of `small` that it repeats; the picture's do
     learned = {name: small.get_submodule(path) for path, name in small.layer_names().items()}
-    if lost := [name for name in learned if name not in large.layer_names().values()]:
-        raise ValueError(f"The larger network has no {', '.join(lost)}.")
-    for path, name in large.layer_names().items():
+    layers = large.layer_names()
+    if lost := learned.keys() - layers.values():
+        raise ValueError(f"The larger network has no {', '.join(sorted(lost))}.")
+    for path, name in layers.items():
         module = large.get_submodule(path)
         if not isinstance(module, Layer):
             continue

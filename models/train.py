@@ -4,9 +4,9 @@
     python -m models.train resnet34 --fresh        from nothing, though shipped weights could be its warm start
     python -m models.train lenet5 --data FOLDER    the data set somewhere else
 
-Checkpoints go to checkpoints/, the curve to docs/training-NAME.png, graph, numbers and manifest to
-models/bundled/NAME, where `python -m models.accuracy NAME` measures the file as shipped. A photo network's float32
-graph stays in checkpoints/NAME.onnx, to be measured beside it.
+Checkpoints lie in checkpoints/ until the network is shipped; the curve goes to docs/training-NAME.png, graph, numbers
+and manifest to models/bundled/NAME, where `python -m models.accuracy NAME` measures the file as shipped. A photo
+network's float32 graph stays in checkpoints/NAME.onnx, to be measured beside it.
 """
 
 import argparse
@@ -80,8 +80,6 @@ def train_photo_network(name: str, data: Path | None, checkpoint: Path, fresh: b
     published = published_form(learned.cpu(), build(name, len(DESCRIPTIONS[name].labels)))
     onnx.save(export(published, name).model, checkpoint.with_suffix(".onnx"))
     ship_packed(name, published)
-    for done in (checkpoint, *checkpoint.parent.glob(f"{checkpoint.stem}-*{checkpoint.suffix}")):
-        done.unlink(missing_ok=True)  # or the next training would find itself done
 
 
 def begin(
@@ -121,6 +119,8 @@ def main() -> None:
         train_lenet5(arguments.data, checkpoint)
     else:
         train_photo_network(arguments.network, arguments.data, checkpoint, arguments.fresh)
+    for done in (checkpoint, *checkpoint.parent.glob(f"{checkpoint.stem}-*{checkpoint.suffix}")):
+        done.unlink(missing_ok=True)  # or the next training would find itself done
 
 
 if __name__ == "__main__":

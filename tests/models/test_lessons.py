@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from models.architectures import build
@@ -10,7 +9,8 @@ from models.architectures.resnet import Block
 from models.architectures.vgg import VGG
 from models.grow import grow, shrink
 from models.lessons import further_lesson, lessons, start
-from models.photo_recipe import Recipe, Samples, Stage
+from models.photo_recipe import Recipe, Stage
+from tests.models.noise import noise
 
 
 def test_residual_blocks_begin_as_their_shortcuts() -> None:
@@ -21,12 +21,6 @@ def test_residual_blocks_begin_as_their_shortcuts() -> None:
     for block in plain:
         maps = torch.rand(2, block.conv1.in_channels, 4, 4)  # not negative, so that the last ReLU changes nothing
         torch.testing.assert_close(block(maps), maps)
-
-
-def noise() -> Samples:
-    """Twelve photos of nothing, of any class."""
-    rng = np.random.default_rng(0)
-    return rng.integers(0, 256, size=(12, 40, 40, 3)).astype(np.uint8), rng.integers(0, 10, size=12)
 
 
 def test_lessons_end_in_the_whole_network_and_are_not_taken_twice(tmp_path: Path) -> None:

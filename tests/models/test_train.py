@@ -11,17 +11,12 @@ from models.architectures.network import Network
 from models.architectures.vgg import VGG
 from models.grow import grow
 from models.lessons import start
-from models.photo_recipe import Recipe, Samples, Stage
+from models.photo_recipe import Recipe, Stage
 from models.train import begin
+from tests.models.noise import noise
 
 LESSON = Recipe((Stage(32, 1),), batch=4, peak_rate=0.001, student=lambda classes: VGG("A", classes, 1 / 32))
 X = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(5))
-
-
-def photos() -> Samples:
-    """Noise."""
-    rng = np.random.default_rng(0)
-    return rng.integers(0, 256, size=(12, 40, 40, 3)).astype(np.uint8), rng.integers(0, 10, size=12)
 
 
 def numbers_of(network: VGG) -> dict[str, NDArray[np.float32]]:
@@ -54,7 +49,7 @@ def logits(network: Network) -> torch.Tensor:
 def begun(recipe: Recipe, numbers: dict[str, NDArray[np.float32]] | None, folder: Path) -> tuple[torch.Tensor, int]:
     """The logits at the beginning, and how many epochs went before."""
     torch.manual_seed(0)
-    network, earlier = begin(VGG("A", 10, 1 / 16), recipe, numbers, photos(), photos(), folder / "vgg.pt")
+    network, earlier = begin(VGG("A", 10, 1 / 16), recipe, numbers, noise(), noise(), folder / "vgg.pt")
     assert any(isinstance(module, nn.BatchNorm2d) for module in network.modules()), "its learning form"
     return logits(network), len(earlier.losses)
 
