@@ -48,20 +48,24 @@ def shrink(grey: npt.NDArray[np.uint8]) -> Array:
 def find_ink(grey: Array) -> Array:
     """(H, W) grey levels to ink in [0, 1]: how far a pixel stands out from the paper, which the border shows."""
     paper = paper_levels(grey)
-    difference = grey - paper
-    # The side on which more stands out is the ink's, whatever is the lighter.
-    sign = 1.0 if difference.max() > -difference.min() else -1.0
+    ink: Array = grey - paper  # from here in place: new memory for each step takes longer than the steps do
     border, _ = border_terms(grey.shape)
-    grain = 3 * float(np.median(np.abs(difference[border])))  # about two standard deviations of the paper's noise
-    ink = np.maximum(sign * difference - grain, 0)
-    if sign < 0:  # dark ink takes away a share of the light, and there is less to take in a shadow
-        ink = ink * (paper.max() / np.maximum(paper, 1))
+    grain = 3 * float(np.median(np.abs(ink.ravel()[border])))  # about two standard deviations of the paper's noise
+    # The side on which more stands out is the ink's, whatever is the lighter.
+    dark = ink.max() <= -ink.min()
+    if dark:
+        np.negative(ink, out=ink)
+    ink -= np.float32(grain)
+    np.maximum(ink, 0, out=ink)
+    if dark:  # dark ink takes away a share of the light, and there is less to take in a shadow
+        lightest = paper.max()
+        np.maximum(paper, 1, out=paper)
+        ink *= np.divide(lightest, paper, out=paper)
     strongest = float(ink.max())
     if strongest < CONTRAST:
         return np.zeros_like(grey)
-    full = np.percentile(ink[ink > strongest / 2], 90).astype(np.float32)
-    relative: Array = np.minimum(ink / full, np.float32(1))
-    return relative
+    ink /= np.percentile(ink[ink > strongest / 2], 90).astype(np.float32)
+    return np.minimum(ink, 1, out=ink)
 
 
 def paper_levels(grey: Array) -> Array:
@@ -70,25 +74,25 @@ def paper_levels(grey: Array) -> Array:
     Pixels of the border that differ much from its median (a stroke that runs out of the picture) are left out.
     """
     border, terms = border_terms(grey.shape)
-    levels = grey[border]
+    levels = grey.ravel()[border]
     middle = np.median(levels)
     deviation = np.abs(levels - middle)
     near = deviation <= max(4.0, 3 * float(np.median(deviation)))
     terms = terms[near]
     # least squares by the normal equations, of which there are three; a picture of one row leaves some undetermined
     plane, *_ = np.linalg.lstsq(terms.T @ terms, terms.T @ levels[near].astype(np.float64), rcond=1e-9)
-    down = np.arange(grey.shape[0])[:, None] / grey.shape[0]
-    across = np.arange(grey.shape[1])[None, :] / grey.shape[1]
-    paper: Array = (plane[0] + plane[1] * down + plane[2] * across).astype(np.float32)
-    return np.clip(paper, levels.min(), levels.max())
+    down = plane[0] + plane[1] * np.arange(grey.shape[0]) / grey.shape[0]  # (H,)
+    across = plane[2] * np.arange(grey.shape[1]) / grey.shape[1]  # (W,)
+    paper: Array = np.add.outer(down.astype(np.float32), across.astype(np.float32))
+    return np.clip(paper, levels.min(), levels.max(), out=paper)
 
 
 @lru_cache(maxsize=8)  # pictures of one camera, or of one drawing pad, have one shape
-def border_terms(shape: tuple[int, int]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
-    """The border of a picture (H, W), and a row (1, y / H, x / W) for each of its pixels, (pixels, 3)."""
+def border_terms(shape: tuple[int, int]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+    """The border of a picture (H, W): its pixels' places in the flattened picture, and (1, y / H, x / W) of each."""
     mask = border_mask(shape)
     rows, columns = np.nonzero(mask)
-    return mask, np.stack([np.ones(len(rows)), rows / shape[0], columns / shape[1]], axis=1)
+    return np.flatnonzero(mask), np.stack([np.ones(len(rows)), rows / shape[0], columns / shape[1]], axis=1)
 
 
 def border_mask(shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
