@@ -199,17 +199,26 @@ def near_square(count: int, height: int, width: int) -> int:
     return max(1, math.ceil(math.sqrt(count * height / width)))
 
 
-def draw_atlas(activation: Array, channels: Sequence[int], tile: int, scale: Scale, columns: int | None) -> Atlas:
+def among(maps: Array, channels: Sequence[int]) -> Array:
+    """Some of (C, H, W), at least one; consecutive ones where they lie: a copy costs as much as shrinking."""
+    first = channels[0]
+    consecutive = all(channel == first + place for place, channel in enumerate(channels))
+    return maps[first : first + len(channels)] if consecutive else maps[channels]
+
+
+def draw_atlas(
+    activation: Array, channels: Sequence[int], tile: int, scale: Scale, columns: int | None = None
+) -> Atlas:
     """The atlas of some channels (which exist) of a layer, (C, H, W) or (N,).
 
     `layer` and `signed` count every map of the layer, also those that are not drawn.
     """
     maps = as_maps(activation)
     if scale == "map":
-        chosen, ranges = measure(maps[channels])
+        chosen, ranges = measure(among(maps, channels))
     else:
         finite, every = measure(maps)
-        chosen, ranges = finite[channels], every.joined().among(channels)
+        chosen, ranges = among(finite, channels), every.joined().among(channels)
     return lay_out(to_8_bit(shrink(chosen, tile), ranges, scale), columns)
 
 

@@ -118,19 +118,22 @@ class Bench:
         name = "prediction over HTTP, ms over (floor + decode + resize)"
         return self.overhead(name, network, ours, other, "<= 3")
 
-    def usual_way(self, network: Network) -> Measure:
+    def usual_way(self, network: Network) -> Iterator[Measure]:
         """Every layer's PNG, against PyTorch with hooks and Pillow; how many times faster ours is."""
-        work = usual.job(network, self.threads, TILE)
-        layers = [layer.name for layer in network.graph.layers[1:]]
+        ways = (
+            usual.with_hooks(network, self.threads, TILE),
+            usual.in_a_script(network, TILE),
+            usual.over_http(self.place, network, TILE),
+        )
 
-        def ours() -> None:
-            run = self.post(network)
-            for layer in layers:
-                self.client.ask("GET", f"/api/v1/runs/{run}/layers/{layer}/maps.png?tile={TILE}")
+        def side(way: Callable[[bytes], int]) -> Callable[[], int]:
+            return lambda: way(next(self.uploads))
 
-        ours_ms, other_ms = interleave((ours, lambda: work(self.large)), max(3, self.repetitions // 3), warm=1)
-        detail = f"{ours_ms:.0f} ms against {other_ms:.0f} ms"
-        return Measure("every layer's PNG, usual way / ours", network.id, other_ms / ours_ms, ">= 2.5", detail)
+        sides = [side(way) for way in ways]
+        hooks, script, http = interleave(sides, max(3, self.repetitions // 3), warm=1)
+        for name, took in (("", script), (" over HTTP", http)):
+            detail = f"{took:.0f} ms against {hooks:.0f} ms"
+            yield Measure(f"every layer's PNG, usual way / ours{name}", network.id, hooks / took, ">= 2.5", detail)
 
     def unit(self, network: Network) -> Measure:
         """The slowest layer's unit explanation, warm, in milliseconds over HTTP.
@@ -291,7 +294,7 @@ def measure_all(bench: Bench, catalog: Catalog, networks: list[Network], memory_
         yield bench.run_over_http(network)
         yield bench.run_and_overview(network)
         yield bench.prediction(network)
-        yield bench.usual_way(network)
+        yield from bench.usual_way(network)
         yield bench.unit(network)
         yield from bench.throughput(network)
         if network.graph.input_shape[0] == 1:

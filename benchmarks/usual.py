@@ -1,7 +1,12 @@
-"""The same job as it is usually written: PyTorch, a forward hook on every layer, min-max scaling, Pillow's PNGs."""
+"""Every layer's maps of a photo as PNGs, written three ways.
+
+As usual: PyTorch, a forward hook on every layer, min-max scaling, Pillow's PNGs. With this package, in a script as
+that one is. And over HTTP, on a few connections, as a browser asks.
+"""
 
 import io
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -9,10 +14,15 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from app import png
+from app.maps import draw_atlas
 from app.network import Network
 from benchmarks.floor import decode_and_resize
+from benchmarks.place import Place
 from models.architectures import build
 from models.shipped import load_numbers
+
+CONNECTIONS = 4
 
 
 def atlas(maps: npt.NDArray[np.float32], tile: int) -> Image.Image:
@@ -28,8 +38,8 @@ def atlas(maps: npt.NDArray[np.float32], tile: int) -> Image.Image:
     return sheet
 
 
-def job(served: Network, threads: int, tile: int) -> Callable[[bytes], int]:
-    """A function from a JPEG to the number of PNG bytes of all its layers."""
+def with_hooks(served: Network, threads: int, tile: int) -> Callable[[bytes], int]:
+    """A function from a JPEG to the number of PNG bytes of all its layers, as it is usually written."""
     network = build(served.id, served.graph.classes)
     load_numbers(network, dict(served.initializers))
     network.eval()
@@ -57,5 +67,37 @@ def job(served: Network, threads: int, tile: int) -> Callable[[bytes], int]:
             atlas(maps.reshape(len(maps), *(maps.shape[1:] or (1, 1))), tile).save(file, "PNG")
             written += file.tell()
         return written
+
+    return work
+
+
+def in_a_script(network: Network, tile: int) -> Callable[[bytes], int]:
+    """The same with this package."""
+
+    def work(jpeg: bytes) -> int:
+        run = network.run(jpeg)
+        written = 0
+        for layer in network.graph.layers[1:]:
+            maps = run[layer.name]
+            written += len(png.encode(draw_atlas(maps, range(len(maps)), tile, "map").pixels))
+        return written
+
+    return work
+
+
+def over_http(place: Place, network: Network, tile: int) -> Callable[[bytes], int]:
+    """The same asked of a server: a run, and then every layer's atlas."""
+    clients = [place.client() for _ in range(CONNECTIONS)]
+    pool = ThreadPoolExecutor(CONNECTIONS)
+    names = [layer.name for layer in network.graph.layers[1:]]
+
+    def work(jpeg: bytes) -> int:
+        run = clients[0].json("POST", f"/api/v1/models/{network.id}/runs", jpeg)["id"]
+
+        def fetch(which: int) -> int:
+            paths = (f"/api/v1/runs/{run}/layers/{name}/maps.png?tile={tile}" for name in names[which::CONNECTIONS])
+            return sum(len(clients[which].ask("GET", path)) for path in paths)
+
+        return sum(pool.map(fetch, range(CONNECTIONS)))
 
     return work
