@@ -6,7 +6,6 @@ Writes benchmarks/results.json, benchmarks/results.md and the plot benchmarks/re
 """
 
 import argparse
-import io
 import math
 import statistics
 import threading
@@ -16,26 +15,23 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
-from app import png
 from app.catalog import Catalog
-from app.cores import adds_8_bit_products_whole, available_cores
+from app.cores import available_cores
 from app.layer import Layer
 from app.network import Network
 from app.settings import Settings
 from benchmarks import floor, usual
+from benchmarks.eight_bits import BATCHES, eight_bits
+from benchmarks.encoding import atlas_encoding
 from benchmarks.measures import Measure, interleave
 from benchmarks.pictures import half_megabyte, photo, variants
 from benchmarks.place import Client, Place, serving
 from benchmarks.report import write_results
-from models.paired import chance
 
 TILE = 32
 RUN_TARGETS = {"vgg16": 1.12, "resnet34": 1.25, "googlenet": 1.3, "alexnet": 1.3}
-GAINS = {"alexnet": 3.70, "googlenet": 3.01, "vgg16": 3.23, "resnet34": 3.42}  # the course deck's, of 8 bits
-BATCHES = (1, 2, 4, 8)
 CACHE_BYTES = 256 * 2**20  # so that the server soon is as it will stay: where a run is kept, an old one goes
 OVERVIEW_TARGETS = {"vgg16": 1.35, "resnet34": 1.6, "googlenet": 1.8, "alexnet": 1.6}
 
@@ -201,45 +197,6 @@ class Bench:
             Measure(f"predictions of {clients} clients, p99 / median", network.id, late, "<= 3"),
         ]
 
-    def int8(self, network: Network, narrow: Network) -> Iterator[Measure]:
-        """How many times faster 8 bits are: an image at a time, and each at the batch that serves it best.
-
-        Against the floor, as all else is; and against the service's own float32, which may lie below the floor.
-        """
-        rows: list[list[float]] = []
-        for batch in BATCHES:
-            sides = [
-                floor.forward(network, self.threads, batch),
-                *(floor.served(one, batch) for one in (network, narrow)),
-            ]
-            rows.append([took / batch for took in interleave(sides, self.repetitions)])
-        best = [min(column) for column in zip(*rows, strict=True)]
-        target = f">= {GAINS[network.id]}" if network.id in GAINS and adds_8_bit_products_whole() else ""
-        for name, (plain, own, eight) in (("at batch 1", rows[0]), ("at the best batches", best)):
-            detail = f"{plain:.2f} ms against {eight:.2f} ms an image"
-            yield Measure(f"8 bits, gain {name}", network.id, plain / eight, target, detail)
-            detail = f"{own:.2f} ms against {eight:.2f} ms an image"
-            yield Measure(f"8 bits, gain over our own float32 {name}", network.id, own / eight, "", detail)
-        yield from self.lost(network)
-
-    @staticmethod
-    def lost(network: Network) -> Iterator[Measure]:
-        """What 8 bits cost in accuracy, as `python -m models.accuracy` measured it."""
-        whole, eight, differences = (
-            network.weights.accuracy,
-            network.weights.accuracy_int8,
-            network.weights.paired_int8,
-        )
-        if whole is None or eight is None:
-            return
-        detail = f"{whole.top1:.2%} against {eight.top1:.2%} of {whole.images:,}"
-        yield Measure("8 bits, points of top-1 lost", network.id, 100 * (whole.top1 - eight.top1), "", detail)
-        if differences is not None:
-            detail = f"right in float32 alone {differences.only_float32}, on 8 bits alone {differences.only_int8}"
-            yield Measure(
-                "8 bits, paired test that none is lost, p", network.id, chance(differences), ">= 0.05", detail
-            )
-
     def live_drawing(self, network: Network) -> Measure:
         """A run and all its atlases, as while drawing: how many a second on one connection."""
         drawings = variants(photo(280, 280, 90, 3))
@@ -264,29 +221,6 @@ class Bench:
         return Measure("resident set, last run / 100th", network.id, after / before, "<= 1.05", detail)
 
 
-def atlas_encoding(repetitions: int) -> list[Measure]:
-    """One layer's atlas, 512 maps at tile 32, against Pillow's PNG of the same pixels: speed and size."""
-    rng = np.random.default_rng(3)
-    soft = np.asarray(
-        Image.fromarray(rng.integers(0, 256, size=(92, 184), dtype=np.uint8)).resize((23 * 32, 23 * 32)),
-        dtype=np.float32,
-    )
-    pixels = np.clip(soft + rng.normal(0, 8, size=soft.shape), 0, 255).astype(np.uint8)
-
-    def pillow() -> int:
-        file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "PNG")
-        return file.tell()
-
-    ours_ms, pillow_ms = interleave((lambda: png.encode(pixels), pillow), repetitions)
-    size = len(png.encode(pixels)) / pillow()
-    detail = f"{ours_ms:.2f} ms against {pillow_ms:.2f} ms"
-    return [
-        Measure("atlas PNG, Pillow's time / ours", "", pillow_ms / ours_ms, ">= 5", detail),
-        Measure("atlas PNG, our bytes / Pillow's", "", size, "<= 1.5"),
-    ]
-
-
 def measure_all(bench: Bench, catalog: Catalog, networks: list[Network], memory_runs: int) -> Iterator[Measure]:
     """Every measure, one after the other."""
     yield from atlas_encoding(bench.repetitions)
@@ -300,7 +234,8 @@ def measure_all(bench: Bench, catalog: Catalog, networks: list[Network], memory_
         if network.graph.input_shape[0] == 1:
             yield bench.live_drawing(network)
         if network.weights.ranges:
-            yield from bench.int8(network, catalog.network(network.id, precision="int8"))
+            narrow = catalog.network(network.id, precision="int8")
+            yield from eight_bits(network, narrow, bench.threads, bench.repetitions)
     heaviest = max(networks, key=lambda network: network.graph.multiply_adds)
     if memory_runs:
         yield bench.memory(heaviest, memory_runs)
