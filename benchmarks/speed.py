@@ -23,7 +23,7 @@ from app.layer import Layer
 from app.network import Network
 from app.settings import Settings
 from benchmarks import floor, usual
-from benchmarks.eight_bits import BATCHES, eight_bits
+from benchmarks.eight_bits import eight_bits
 from benchmarks.encoding import atlas_encoding
 from benchmarks.measures import Measure, interleave
 from benchmarks.pictures import half_megabyte, photo, variants
@@ -32,6 +32,7 @@ from benchmarks.report import write_results
 
 TILE = 32
 RUN_TARGETS = {"vgg16": 1.12, "resnet34": 1.25, "googlenet": 1.3, "alexnet": 1.3}
+BATCHES = (1, 2, 4, 8, 16)  # of the best onnxruntime loop: as many images as there are clients
 CACHE_BYTES = 256 * 2**20  # so that the server soon is as it will stay: where a run is kept, an old one goes
 OVERVIEW_TARGETS = {"vgg16": 1.35, "resnet34": 1.6, "googlenet": 1.8, "alexnet": 1.6}
 
