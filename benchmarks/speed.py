@@ -1,4 +1,4 @@
-"""How close the service comes to the floor: `python -m benchmarks.speed [--network vgg16] [--quick]`.
+"""How close the service comes to the floor: `python -m benchmarks.speed [--network vgg16]`.
 
 The floor is one plain onnxruntime forward of the same file, probabilities only, with the same threads. Everything
 over HTTP goes to a server of its own on the loopback address; both sides take turns, and medians are compared.
@@ -128,9 +128,9 @@ class Bench:
 
         sides = [side(way) for way in ways]
         hooks, script, http = interleave(sides, max(3, self.repetitions // 3), warm=1)
-        for name, took in (("", script), (" over HTTP", http)):
+        for name, took in (("in a script", script), (f"over HTTP, {usual.CONNECTIONS} connections", http)):
             detail = f"{took:.0f} ms against {hooks:.0f} ms"
-            yield Measure(f"every layer's PNG, usual way / ours{name}", network.id, hooks / took, ">= 2.5", detail)
+            yield Measure(f"every layer's PNG, usual way / ours {name}", network.id, hooks / took, ">= 2.5", detail)
 
     def unit(self, network: Network) -> Measure:
         """The slowest layer's unit explanation, warm, in milliseconds over HTTP.

@@ -1,7 +1,7 @@
 """Every layer's maps of a photo as PNGs, written three ways.
 
-As usual: PyTorch, a forward hook on every layer, min-max scaling, Pillow's PNGs. With this package, in a script as
-that one is. And over HTTP, on a few connections, as a browser asks.
+As usual: PyTorch, a forward hook on every layer, min-max scaling, Pillow's PNGs, one after the other. With this
+package, in a script as that one is, also one after the other. And over HTTP, where a few are asked for at a time.
 """
 
 import io

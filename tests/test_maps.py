@@ -81,6 +81,7 @@ def test_scales_use_the_range_of_the_full_maps(maps: Array, tile: int, data: st.
     chosen = data.draw(st.lists(st.integers(0, len(maps) - 1), min_size=1, unique=True))
     small = shrink(maps, tile)
     largest = float(np.abs(maps).max())
+    maps.flags.writeable = False  # a run's activations are drawn from where they lie
     for scale in ("map", "layer", "signed"):
         atlas = draw_atlas(maps, chosen, tile, scale, columns=1)
         cells = atlas.pixels.reshape(len(chosen), *small.shape[1:])
