@@ -90,9 +90,9 @@ def paper_levels(grey: Array) -> Array:
 @lru_cache(maxsize=8)  # pictures of one camera, or of one drawing pad, have one shape
 def border_terms(shape: tuple[int, int]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
     """The border of a picture (H, W): its pixels' places in the flattened picture, and (1, y / H, x / W) of each."""
-    mask = border_mask(shape)
-    rows, columns = np.nonzero(mask)
-    return np.flatnonzero(mask), np.stack([np.ones(len(rows)), rows / shape[0], columns / shape[1]], axis=1)
+    places = np.flatnonzero(border_mask(shape))
+    rows, columns = np.divmod(places, shape[1])
+    return places, np.stack([np.ones(len(places)), rows / shape[0], columns / shape[1]], axis=1)
 
 
 def border_mask(shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:

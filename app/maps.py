@@ -201,9 +201,8 @@ def near_square(count: int, height: int, width: int) -> int:
 
 def among(maps: Array, channels: Sequence[int]) -> Array:
     """Some of (C, H, W), at least one; consecutive ones where they lie: a copy costs as much as shrinking."""
-    first = channels[0]
-    consecutive = all(channel == first + place for place, channel in enumerate(channels))
-    return maps[first : first + len(channels)] if consecutive else maps[channels]
+    first, end = channels[0], channels[0] + len(channels)
+    return maps[first:end] if [*channels] == [*range(first, end)] else maps[channels]
 
 
 def draw_atlas(

@@ -88,7 +88,6 @@ def in_a_script(network: Network, tile: int) -> Callable[[bytes], int]:
 def over_http(place: Place, network: Network, tile: int) -> Callable[[bytes], int]:
     """The same asked of a server: a run, and then every layer's atlas."""
     clients = [place.client() for _ in range(CONNECTIONS)]
-    pool = ThreadPoolExecutor(CONNECTIONS)
     names = [layer.name for layer in network.graph.layers[1:]]
 
     def work(jpeg: bytes) -> int:
@@ -98,6 +97,7 @@ def over_http(place: Place, network: Network, tile: int) -> Callable[[bytes], in
             paths = (f"/api/v1/runs/{run}/layers/{name}/maps.png?tile={tile}" for name in names[which::CONNECTIONS])
             return sum(len(clients[which].ask("GET", path)) for path in paths)
 
-        return sum(pool.map(fetch, range(CONNECTIONS)))
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            return sum(pool.map(fetch, range(CONNECTIONS)))
 
     return work

@@ -49,9 +49,9 @@ RECIPES: dict[str, Recipe] = {
             _HALF_D,
             replace(_HALF_D, stages=(Stage(128, 2, (0.2, 0.9)), Stage(224, 3, (0.35, 1.0)))),
         ),
-        # The student of the shipped weights (after the lessons above, 85.1 %) learns on: two cores with bf16, 93
-        # minutes beside other work. Most of its zeros may grow again before they are cut anew, as in Han et al. 2016,
-        # "DSD: Dense-sparse-dense training".
+        # The student of the shipped weights learns on: from the 85.1 % of the lessons above to 89.7 in 93 minutes, on
+        # two cores with bf16, beside other work. Most of its zeros may grow again before they are cut anew, as in Han
+        # et al. 2016, "DSD: Dense-sparse-dense training".
         further=replace(_HALF_D, stages=(Stage(128, 8, (0.2, 0.9)), Stage(224, 4, (0.35, 1.0)))),
     ),
     # On from the shipped weights (30 epochs, the last three at 224 pixels, 88.0 %): two cores with bf16, 92 minutes
