@@ -46,9 +46,7 @@ def load_numbers(network: Network, numbers: Mapping[str, NDArray[np.float32]]) -
         if isinstance(module, nn.Sequential):  # LeNet-5's layers: the squashing function is second
             module = module[0]
         if isinstance(module, nn.BatchNorm2d):
-            before = network.get_submodule(path.replace("bn", "conv").replace("downsample.1", "downsample.0"))
-            assert isinstance(before, nn.Conv2d)
-            before.weight.copy_(take(f"{name}.weight"))
+            _before(network, path).weight.copy_(take(f"{name}.weight"))
             module.weight.fill_((1 + module.eps) ** 0.5)
             module.bias.copy_(take(f"{name}.bias"))
         elif isinstance(module, Subsampling):
@@ -92,6 +90,37 @@ def settle_normalisation(network: Network, inputs: Tensor) -> None:
         handle.remove()
 
 
+@torch.no_grad()
+def rescale(network: Network) -> None:
+    """Give the kernels that a normalisation follows the length they had before they learned; outputs stay the same.
+
+    Outputs do not depend on that length, but a step turns a kernel by the inverse square of it (van Laarhoven 2017,
+    "L2 regularization versus batch and weight normalization", section 3). Folding leaves whatever length comes of
+    it: in ResNet-34 the second kernels of the blocks had squares of 0.002 for the 2 of He et al. 2015, so that the
+    first steps of a run wiped out what half of its layers knew.
+    """
+    for path, module in network.named_modules():
+        if isinstance(module, Normalised):
+            kernel, norm = module.layer.weight, module.norm
+        elif isinstance(module, nn.BatchNorm2d) and not path.endswith(".norm"):
+            kernel, norm = _before(network, path).weight, module
+        else:
+            continue
+        length = kernel.flatten(1).norm(dim=1)  # (out,)
+        factor = torch.where(length > 0, 2**0.5 / length, 1.0)
+        kernel.mul_(factor.reshape(-1, *[1] * (kernel.ndim - 1)))
+        assert norm.running_mean is not None
+        norm.running_mean.mul_(factor)
+        norm.weight.div_(factor)
+
+
+def _before(network: Network, path: str) -> nn.Conv2d:
+    """The convolution whose outputs a ResNet's normalisation gets."""
+    before = network.get_submodule(path.replace("bn", "conv").replace("downsample.1", "downsample.0"))
+    assert isinstance(before, nn.Conv2d)
+    return before
+
+
 def as_learned(network: Network) -> None:
     """Make the statistics of fresh normalisations those of an affine map that does nothing but add its bias."""
     for module in network.modules():
@@ -109,5 +138,6 @@ def learning_on(network: Network, full: bool, inputs: Tensor) -> Network:
     """
     network = learning_form(network, full)
     as_learned(network)
+    rescale(network)
     settle_normalisation(network, inputs)
     return network

@@ -5,15 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from app.int8 import Int8Network
 from app.manifest import Packed, read_manifest
 from models.accuracy import TESTS, accuracy_of, answer, open_weights
 from models.architectures import build
+from models.architectures.network import Network
+from models.architectures.resnet import ResNet
+from models.architectures.vgg import VGG
 from models.bundle import BUNDLED, ship_packed
 from models.normalised import learning_form, published_form
 from models.readme import BEGIN, END, table, write_table
-from models.shipped import learning_on, load_numbers, shipped_numbers
+from models.shipped import learning_on, load_numbers, rescale, shipped_numbers
 
 
 def test_what_is_shipped_is_the_next_warm_start(tmp_path: Path) -> None:
@@ -35,6 +39,27 @@ def test_what_is_shipped_is_the_next_warm_start(tmp_path: Path) -> None:
         assert (exact - packed).abs().max() < 0.05 * exact.std()  # 8 bits a weight
         warm = learning_on(warm, full=False, inputs=x)
         torch.testing.assert_close(warm.eval().logits(x), packed, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("network", "full"), [(ResNet(18, classes=10), False), (VGG("A", 10, 1 / 32), True)])
+def test_kernels_are_as_long_as_before_they_learned_and_outputs_stay(network: Network, full: bool) -> None:
+    network, draws = learning_form(network, full).eval(), torch.Generator().manual_seed(4)
+    normalised = [module for module in network.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
+    with torch.no_grad():
+        for norm in normalised:
+            norm.weight.uniform_(0.1, 2, generator=draws)
+            norm.bias.uniform_(-0.1, 0.1, generator=draws)
+            assert norm.running_mean is not None
+            norm.running_mean.uniform_(-0.1, 0.1, generator=draws)
+        x = torch.randn(2, 3, 64, 64, generator=draws)
+        before = network.logits(x)
+        rescale(network)
+        after = network.logits(x)
+    torch.testing.assert_close(after, before, rtol=1e-3, atol=1e-4 * float(before.abs().max()))
+    kernels = [module.weight for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    squares = [(kernel**2).flatten(1).sum(dim=1) for kernel in kernels]
+    long = [bool(torch.allclose(square, torch.tensor(2.0), rtol=1e-4)) for square in squares]
+    assert sum(long) == len(normalised) and not long[-1], "the classifier is followed by no normalisation"
 
 
 def test_untrained_weights_are_no_warm_start(tmp_path: Path) -> None:
