@@ -31,8 +31,8 @@ test: $(VENV)/.development static/dist/.built ## all tests: vitest, then pytest 
 	@$(NPM) test
 	@command -v chromium chromium-browser google-chrome >/dev/null || \
 		echo '==> no chromium on PATH: the browser tests are skipped (Debian: apt install chromium)'
-	@echo '==> pytest'
-	@$(BIN)/python -m pytest -n 3 --dist worksteal --deselect tests/test_cluster.py $(PYTEST_ARGS)
+	@echo '==> pytest, three at a time; so torch stays on one core, as onnxruntime does (tests/conftest.py)'
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal --deselect tests/test_cluster.py $(PYTEST_ARGS)
 	@echo '==> pytest, a cluster of three nodes: alone, since it takes the whole machine to start in time'
 	@$(BIN)/python -m pytest tests/test_cluster.py
 

@@ -95,9 +95,9 @@ def accuracy_of(labels: NDArray[np.int64], answers: NDArray[np.int64], dataset: 
     return Accuracy(dataset=dataset, top1=float((answers == labels).mean()), images=len(labels))
 
 
-def open_weights(manifest: Manifest, weights: Weights, path: Path, cache: Path) -> Network:
-    """The network ready to run on the CPU."""
-    network = Network(manifest, weights, path, cache, provider="cpu")
+def open_weights(manifest: Manifest, weights: Weights, path: Path, cache: Path, threads: int = 0) -> Network:
+    """The network ready to run on the CPU; 0 `threads` are as many as there are cores."""
+    network = Network(manifest, weights, path, cache, threads=threads, provider="cpu")
     network.prepare()
     return network
 

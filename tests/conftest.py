@@ -45,10 +45,13 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def make_settings(cache_dir: Path) -> MakeSettings:
-    """Settings that do not depend on the machine, with changes."""
+    """Settings that do not depend on the machine, with changes.
+
+    One thread an inference: tests run side by side, where a second one mostly spins on a core that another wants.
+    """
 
     def make(**changes: Any) -> Settings:
-        return Settings(**{"cache_dir": cache_dir, "provider": "cpu", "pull_urls": NOWHERE, **changes})
+        return Settings(**{"cache_dir": cache_dir, "provider": "cpu", "threads": 1, "pull_urls": NOWHERE, **changes})
 
     return make
 

@@ -81,7 +81,7 @@ def test_a_fixed_part_of_the_test_set_agrees_with_the_stated_figure(name: str, t
         examples = list(TESTS[name].read(None, 10 if name == "lenet5" else 30))
     except FileNotFoundError as error:
         pytest.skip(str(error))
-    network = open_weights(manifest, weights, BUNDLED / name / weights.graph, tmp_path)
+    network = open_weights(manifest, weights, BUNDLED / name / weights.graph, tmp_path, threads=1)
     labels = np.array([label for _, label in examples])
     answers, certainties = answer(network, examples)
     part = accuracy_of(labels, answers, weights.accuracy.dataset)
