@@ -31,7 +31,7 @@ test: $(VENV)/.development static/dist/.built ## all tests: vitest, then pytest 
 	@$(NPM) test
 	@command -v chromium chromium-browser google-chrome >/dev/null || \
 		echo '==> no chromium on PATH: the browser tests are skipped (Debian: apt install chromium)'
-	@echo '==> pytest, three at a time; so torch stays on one core, as onnxruntime does (tests/conftest.py)'
+	@echo '==> pytest, three at a time; so torch has one thread in each, as the service has (tests/conftest.py)'
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal --deselect tests/test_cluster.py $(PYTEST_ARGS)
 	@echo '==> pytest, a cluster of three nodes: alone, since it takes the whole machine to start in time'
 	@$(BIN)/python -m pytest tests/test_cluster.py

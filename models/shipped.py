@@ -92,12 +92,13 @@ def settle_normalisation(network: Network, inputs: Tensor) -> None:
 
 @torch.no_grad()
 def rescale(network: Network) -> None:
-    """Give the kernels that a normalisation follows the length they had before they learned; outputs stay the same.
+    """Give the kernels that a normalisation follows the length they began with, without changing what is computed.
 
-    Outputs do not depend on that length, but a step turns a kernel by the inverse square of it (van Laarhoven 2017,
-    "L2 regularization versus batch and weight normalization", section 3). Folding leaves whatever length comes of
-    it: in ResNet-34 the second kernels of the blocks had squares of 0.002 for the 2 of He et al. 2015, so that the
-    first steps of a run wiped out what half of its layers knew.
+    In evaluation outputs do not depend on that length, and in training neither, once the normalisations have settled
+    (`settle_normalisation`, which must follow); but a step turns a kernel by the inverse square of it (van Laarhoven
+    2017, "L2 regularization versus batch and weight normalization"). Folding leaves whatever length comes of it: in
+    ResNet-34 the second kernels of the blocks had a squared length of 0.002, where He et al. 2015 begin with 2, and
+    the first steps of a run wiped out what half of its layers knew.
     """
     for path, module in network.named_modules():
         if isinstance(module, Normalised):
@@ -115,7 +116,7 @@ def rescale(network: Network) -> None:
 
 
 def _before(network: Network, path: str) -> nn.Conv2d:
-    """The convolution whose outputs a ResNet's normalisation gets."""
+    """The convolution whose outputs a normalisation gets that the network was published with."""
     before = network.get_submodule(path.replace("bn", "conv").replace("downsample.1", "downsample.0"))
     assert isinstance(before, nn.Conv2d)
     return before

@@ -30,6 +30,7 @@ def run(
     """Runs a command in this process: exit status, stdout, stderr. The weights are made already, by `catalog`."""
     monkeypatch.setenv("CONVSCOPE_CACHE_DIR", str(cache_dir))
     monkeypatch.setenv("CONVSCOPE_PROVIDER", "cpu")
+    monkeypatch.setenv("CONVSCOPE_THREADS", "1")
     monkeypatch.setenv("CONVSCOPE_PULL_URLS", NOWHERE)
 
     def command(*words: str | Path) -> tuple[int, str, str]:

@@ -1,5 +1,6 @@
 """Training's end and its next beginning: shipped in 8 bits, loaded again, the network is the one that was learned."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from models.architectures.network import Network
 from models.architectures.resnet import ResNet
 from models.architectures.vgg import VGG
 from models.bundle import BUNDLED, ship_packed
-from models.normalised import learning_form, published_form
+from models.normalised import Normalised, learning_form, published_form
 from models.readme import BEGIN, END, table, write_table
 from models.shipped import learning_on, load_numbers, rescale, shipped_numbers
 
@@ -41,25 +42,57 @@ def test_what_is_shipped_is_the_next_warm_start(tmp_path: Path) -> None:
         torch.testing.assert_close(warm.eval().logits(x), packed, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize(("network", "full"), [(ResNet(18, classes=10), False), (VGG("A", 10, 1 / 32), True)])
-def test_kernels_are_as_long_as_before_they_learned_and_outputs_stay(network: Network, full: bool) -> None:
-    network, draws = learning_form(network, full).eval(), torch.Generator().manual_seed(4)
-    normalised = [module for module in network.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
+def test_what_learns_on_computes_what_is_shipped_by_the_batch_too(tmp_path: Path) -> None:
+    numbers = shipped_numbers(BUNDLED / "googlenet", tmp_path)
+    assert numbers is not None
+    network = build("googlenet", 10)
+    load_numbers(network, numbers)
+    x = torch.randn(4, 3, 224, 224, generator=torch.Generator().manual_seed(4))
     with torch.no_grad():
-        for norm in normalised:
-            norm.weight.uniform_(0.1, 2, generator=draws)
-            norm.bias.uniform_(-0.1, 0.1, generator=draws)
+        shipped = network.eval().logits(x)
+        network = learning_on(network, full=False, inputs=x)
+        for module in network.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0
+        assert shipped.std(dim=0).max() > 0.01, "inputs are told apart"
+        for training in (False, True):
+            network.train(training)
+            torch.testing.assert_close(network.logits(x), shipped, rtol=1e-4, atol=1e-4)
+    first = next(module for module in network.modules() if isinstance(module, Normalised))
+    torch.testing.assert_close((first.layer.weight**2).flatten(1).sum(dim=1), torch.full((64,), 2.0))
+
+
+KERNELS: dict[str, tuple[Callable[[], Network], bool]] = {  # how it is built; whether full layers are normalised too
+    "its own normalisation": (lambda: ResNet(18, classes=10), False),
+    "torchvision's form": (lambda: build("googlenet_torchvision", 10), False),
+    "published without": (lambda: VGG("A", 10, 1 / 32), True),
+}
+
+
+@pytest.mark.parametrize("form", KERNELS)
+def test_kernels_are_as_long_as_they_began_and_outputs_stay(form: str) -> None:
+    torch.manual_seed(4)
+    make, full = KERNELS[form]
+    network = learning_form(make(), full).eval()
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
+    kernels = [module.weight for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    with torch.no_grad():
+        for norm in norms:
+            norm.weight.uniform_(0.1, 2)
+            norm.bias.uniform_(-0.1, 0.1)
             assert norm.running_mean is not None
-            norm.running_mean.uniform_(-0.1, 0.1, generator=draws)
-        x = torch.randn(2, 3, 64, 64, generator=draws)
+            norm.running_mean.uniform_(-0.1, 0.1)
+        kernels[0][0] = 0  # a filter that pruning left nothing of
+        x = torch.randn(2, 3, 64, 64)
         before = network.logits(x)
         rescale(network)
         after = network.logits(x)
     torch.testing.assert_close(after, before, rtol=1e-3, atol=1e-4 * float(before.abs().max()))
-    kernels = [module.weight for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    squares = [(kernel**2).flatten(1).sum(dim=1) for kernel in kernels]
-    long = [bool(torch.allclose(square, torch.tensor(2.0), rtol=1e-4)) for square in squares]
-    assert sum(long) == len(normalised) and not long[-1], "the classifier is followed by no normalisation"
+    assert not kernels[0][0].any()
+    squares = [(kernel**2).flatten(1).sum(dim=1) for kernel in kernels]  # (out,) each
+    squares[0] = squares[0][1:]
+    long = [torch.allclose(square, torch.tensor(2.0), rtol=1e-4) for square in squares]
+    assert sum(long) == len(norms) < len(kernels), "the classifier is followed by no normalisation"
 
 
 def test_untrained_weights_are_no_warm_start(tmp_path: Path) -> None:
