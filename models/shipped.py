@@ -100,13 +100,10 @@ def rescale(network: Network) -> None:
     ResNet-34 the second kernels of the blocks had a squared length of 0.002, where He et al. 2015 begin with 2, and
     the first steps of a run wiped out what half of its layers knew.
     """
-    for path, module in network.named_modules():
-        if isinstance(module, Normalised):
-            kernel, norm = module.layer.weight, module.norm
-        elif isinstance(module, nn.BatchNorm2d) and not path.endswith(".norm"):
-            kernel, norm = _before(network, path).weight, module
-        else:
+    for path, norm in network.named_modules():
+        if not isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
             continue
+        kernel = _before(network, path).weight
         length = kernel.flatten(1).norm(dim=1)  # (out,)
         factor = torch.where(length > 0, 2**0.5 / length, 1.0)
         kernel.mul_(factor.reshape(-1, *[1] * (kernel.ndim - 1)))
@@ -115,10 +112,12 @@ def rescale(network: Network) -> None:
         norm.weight.div_(factor)
 
 
-def _before(network: Network, path: str) -> nn.Conv2d:
-    """The convolution whose outputs a normalisation gets that the network was published with."""
-    before = network.get_submodule(path.replace("bn", "conv").replace("downsample.1", "downsample.0"))
-    assert isinstance(before, nn.Conv2d)
+def _before(network: Network, path: str) -> nn.Conv2d | nn.Linear:
+    """The layer whose outputs a normalisation gets: those of the learning form, of ResNet, of torchvision's forms."""
+    for norm, layer in ((".norm", ".layer"), ("bn", "conv"), ("downsample.1", "downsample.0")):
+        path = path.replace(norm, layer)
+    before = network.get_submodule(path)
+    assert isinstance(before, nn.Conv2d | nn.Linear)
     return before
 
 

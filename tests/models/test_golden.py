@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from app.catalog import Catalog
 from app.engine import Engine
 from app.graph import read_graph
-from app.network import Network as Served
+from models.accuracy import open_weights
 from models.architectures import build
 from models.architectures.network import Network
 from models.bundle import BUNDLED
@@ -53,8 +53,7 @@ def assert_equal(ours: Mapping[str, NDArray[np.float32]], torchs: Arrays) -> Non
 def test_every_layer_of_every_bundled_network(catalog: Catalog, name: str) -> None:
     known = catalog.network(name)
     # with as many threads as the service takes by itself
-    served = Served(known.manifest, known.weights, known.known, known.cache_dir, provider="cpu")
-    served.prepare()
+    served = open_weights(known.manifest, known.weights, known.known, known.cache_dir)
     network = build(name, served.graph.classes)
     load_numbers(network, dict(served.initializers))
     x = np.random.default_rng(7).normal(size=served.graph.input_shape).astype(np.float32)

@@ -42,8 +42,8 @@ def test_what_is_shipped_is_the_next_warm_start(tmp_path: Path) -> None:
         torch.testing.assert_close(warm.eval().logits(x), packed, rtol=1e-3, atol=1e-3)
 
 
-def test_what_learns_on_computes_what_is_shipped_by_the_batch_too(tmp_path: Path) -> None:
-    numbers = shipped_numbers(BUNDLED / "googlenet", tmp_path)
+def test_what_learns_on_computes_what_is_shipped_by_the_batch_too(cache_dir: Path) -> None:
+    numbers = shipped_numbers(BUNDLED / "googlenet", cache_dir)
     assert numbers is not None
     network = build("googlenet", 10)
     load_numbers(network, numbers)
@@ -103,7 +103,7 @@ def test_untrained_weights_are_no_warm_start(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(TESTS))
-def test_a_fixed_part_of_the_test_set_agrees_with_the_stated_figure(name: str, tmp_path: Path) -> None:
+def test_a_fixed_part_of_the_test_set_agrees_with_the_stated_figure(name: str, cache_dir: Path) -> None:
     manifest = read_manifest(BUNDLED / name / "manifest.json")
     weights = manifest.get_weights(manifest.default_weights)
     if not weights.trained:
@@ -114,7 +114,7 @@ def test_a_fixed_part_of_the_test_set_agrees_with_the_stated_figure(name: str, t
         examples = list(TESTS[name].read(None, 10 if name == "lenet5" else 30))
     except FileNotFoundError as error:
         pytest.skip(str(error))
-    network = open_weights(manifest, weights, BUNDLED / name / weights.graph, tmp_path, threads=1)
+    network = open_weights(manifest, weights, BUNDLED / name / weights.graph, cache_dir, threads=1)
     labels = np.array([label for _, label in examples])
     answers, certainties = answer(network, examples)
     part = accuracy_of(labels, answers, weights.accuracy.dataset)
