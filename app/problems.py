@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import ConvscopeError, InvalidValue
+from app.errors import ConvscopeError, InvalidValue, UploadTooSlow
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:convscope:problem:"
 
 
-KEPT_HEADERS = ("retry-after", "allow", "www-authenticate")
+KEPT_HEADERS = ("retry-after", "allow", "www-authenticate", "connection")
 
 Answer = Callable[[Request, Exception], Awaitable[Response]]
 Responses = dict[int | str, dict[str, Any]]  # of a route, for the OpenAPI document
@@ -120,6 +120,8 @@ async def answer_own(request: Request, error: Exception) -> Response:
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
+    elif isinstance(error, UploadTooSlow):
+        headers["Connection"] = "close"  # nothing can follow a body that has no end (RFC 9110, section 15.5.9)
     elif error.status >= 500:  # of this machine: paths and the like are for its log alone
         log.error("%s %s: %s", request.method, request.url.path, error.detail)
         return problem(error.status, error.type, error.title, f"{error.title}; the server's log says why.", {})

@@ -81,7 +81,12 @@ class Settings(BaseSettings):
     send_seconds: float = Field(
         60, gt=0, description="Longest time a client may take next to nothing of an answer, in seconds."
     )
-    keep_alive_seconds: int = Field(5, ge=1, description="How long an idle connection is kept open, in seconds.")
+    keep_alive_seconds: int = Field(
+        75,
+        ge=1,
+        description="How long an idle connection is kept open, in seconds; longer than clients and proxies keep "
+        "theirs (commonly up to 60), or one that asks just as it closes gets no answer.",
+    )
     provider: str = Field(
         "auto",
         pattern="^(auto|cpu|cuda|tensorrt)$",

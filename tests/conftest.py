@@ -73,7 +73,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(app: FastAPI, body_seconds: float = 60, send_seconds: float = 60) -> Iterator[str]:
+def serving(
+    app: FastAPI,
+    body_seconds: float = 60,
+    send_seconds: float = 60,
+    keep_alive_seconds: int = Settings.model_fields["keep_alive_seconds"].default,
+) -> Iterator[str]:
     """A real server on a free port, for as long as the block runs; gives its base URL."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -82,6 +87,7 @@ def serving(app: FastAPI, body_seconds: float = 60, send_seconds: float = 60) ->
                 app,
                 http=connections(body_seconds, send_seconds),
                 log_level="warning",
+                timeout_keep_alive=keep_alive_seconds,
                 ws="none",
                 timeout_graceful_shutdown=5,
                 server_header=False,

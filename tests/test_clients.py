@@ -71,13 +71,14 @@ def test_a_client_that_vanishes_frees_its_place(
     assert 'status="499"' in client.get("/metrics").text
 
 
-def test_a_body_that_does_not_come_is_given_up(serve: Serve, catalog: Catalog) -> None:
+@pytest.mark.parametrize("path", ["/api/v1/models/{model}/predictions", "/v2/models/{model}/infer"])
+def test_a_body_that_does_not_come_is_given_up(serve: Serve, catalog: Catalog, path: str) -> None:
     client = serve(body_seconds=0.3)
-    path = f"/api/v1/models/{catalog.models[0].id}/predictions"
+    path = path.format(model=catalog.models[0].id)
     with open_request(client, path, b"abc", 1000) as connection:
         connection.settimeout(20)
-        answer = connection.recv(65536)
-        assert answer.startswith(b"HTTP/1.1 408") and b"upload-too-slow" in answer + connection.recv(65536)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))  # until the server closes
+        assert answer.startswith(b"HTTP/1.1 408") and b"The body was not there 0.3 seconds after the head." in answer
     assert pending(client) == 0
 
 
@@ -155,6 +156,37 @@ def test_what_was_not_read_is_given_back() -> None:
             tracemalloc.stop()
         for one in waiting:
             one.close()
+
+
+def address(url: str) -> tuple[str, int]:
+    """Where a server listens, by its base URL."""
+    at = httpx.URL(url)
+    return at.host, at.port or 0
+
+
+def ask_again(connection: socket.socket) -> bytes:
+    """The answer to a GET on a connection that stays open; empty when the server has closed it."""
+    connection.settimeout(20)
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = b""
+    while not answer.endswith(b"here"):
+        part = connection.recv(65536)
+        if not part:
+            break
+        answer += part
+    return answer
+
+
+def test_an_idle_connection_is_closed_after_its_time_and_no_sooner_than_clients_close_theirs() -> None:
+    app = FastAPI()
+    app.add_route("/", lambda _: Response(b"here"))
+    with serving(app, keep_alive_seconds=1) as url, socket.create_connection(address(url)) as connection:
+        assert ask_again(connection).endswith(b"here")
+        assert connection.recv(65536) == b""
+    with serving(app) as url, socket.create_connection(address(url)) as connection:
+        assert ask_again(connection).endswith(b"here")
+        time.sleep(6)  # httpx gives its connections up after 5, which is uvicorn's own limit, too
+        assert ask_again(connection).endswith(b"here")
 
 
 def test_a_client_that_reads_slowly_gets_all(serve: Serve, catalog: Catalog, photo: bytes) -> None:
