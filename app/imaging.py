@@ -19,7 +19,8 @@ import numpy.typing as npt
 from PIL import ExifTags
 from PIL import Image as Pillow
 
-from app.errors import ImageTooLarge, ImageUndecodable, InvalidValue, MediaTypeUnsupported
+from app.bombs import refuse_bombs
+from app.errors import ImageUndecodable, InvalidValue, MediaTypeUnsupported
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -27,10 +28,6 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 READABLE = "JPEG, PNG, GIF, WebP, BMP, TIFF and AVIF"
 
 STRIP_PIXELS = 1 << 20  # converted at once
-
-# Decoders that hold the whole picture several times over (two canvases, or the planes, and Pillow's copies: 16 and 19
-# bytes a pixel, as measured) have limits of their own, so that no upload takes more than 600 MB.
-MOST_PIXELS = {"WEBP": 28_000_000, "AVIF": 24_000_000}
 
 # Pictures above this are in memory one at a time, so that several at once take no more than the largest of them. One
 # thread may decode a picture twice, as different networks look at different parts of it.
@@ -112,7 +109,7 @@ def decode(
 
     Raises:
         ImageUndecodable: empty, truncated, or nothing that can be read as a picture.
-        ImageTooLarge: more pixels than `max_pixels`, by the header, before anything is decoded.
+        ImageTooLarge: more pixels than `max_pixels`, by the header, before anything is decoded (app.bombs).
         MediaTypeUnsupported: the bytes are HEIC, which has to be converted first.
     """
     if not data:
@@ -132,17 +129,7 @@ def decode(
         ) from error
     with picture:
         width, height = picture.size
-        limit = min(max_pixels, MOST_PIXELS.get(picture.format or "", max_pixels))
-        if width * height > limit:
-            other = ", or send it as JPEG or PNG" if width * height <= max_pixels else ""
-            raise ImageTooLarge(
-                f"The {picture.format} image has {width} x {height} = {width * height} pixels; the limit is {limit}. "
-                f"Shrink it{other}.",
-                width * height,
-                width=width,
-                height=height,
-                limit=limit,
-            )
+        held = refuse_bombs(picture, data, max_pixels)
         try:
             if enough is not None:
                 longer = max(width, height)
@@ -150,7 +137,7 @@ def decode(
                 picture.draft("L", least)  # does nothing to what is no JPEG
             content: Pixels | Pillow.Image
             with ExitStack() as decoding:
-                if width * height > LARGE_PIXELS:
+                if held > LARGE_PIXELS:
                     (turn or decoding).enter_context(LARGE)
                 picture.load()
                 orientation = read_orientation(picture)

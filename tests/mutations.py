@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -99,3 +100,18 @@ def encode_with(picture: Image.Image, kind: str, options: dict[str, Any]) -> byt
     file = io.BytesIO()
     picture.save(file, kind, **options)
     return file.getvalue()
+
+
+def tiled(side: int) -> bytes:
+    """A TIFF of 16 x 16 grey pixels in one tile of side x side, deflated."""
+    tile = zlib.compress(bytes(side * side))
+    fields = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side, 324: 8, 325: len(tile)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(fields.items()))
+    return struct.pack("<2sHI", b"II", 42, 8 + len(tile)) + tile + struct.pack("<H", len(fields)) + entries + bytes(4)
+
+
+def scanned(side: int, times: int) -> bytes:
+    """A flat progressive JPEG of side x side grey pixels whose last scan comes so many times."""
+    whole = encode_with(Image.new("L", (side, side), 90), "JPEG", {"progressive": True})
+    last = whole.rindex(b"\xff\xda")
+    return whole[:last] + whole[last:-2] * times + whole[-2:]

@@ -16,11 +16,11 @@ import httpx
 import numpy as np
 import pytest
 
+from app.bombs import MOST_PIXELS, MOST_SCANS
 from app.catalog import Catalog
-from app.imaging import MOST_PIXELS
 from app.manifest import PhotoPreprocessing
 from tests.conftest import draw_scene, encode, problem_of
-from tests.mutations import corpus, largest, mutated
+from tests.mutations import corpus, largest, mutated, scanned, tiled
 
 MEMORY = 600 * 1024 * 1024
 SECONDS = 2.0
@@ -132,6 +132,21 @@ def test_large_pictures_at_once_take_turns(alone: Process, catalog: Catalog, cro
     assert {answer.status_code for answer in answers} == {200}
     assert alone.memory("VmHWM") - resting < MEMORY
     print(f"{(alone.memory('VmHWM') - resting) >> 20} MiB above {resting >> 20} MiB")
+
+
+def test_a_small_picture_in_a_huge_tile(alone: Process) -> None:
+    problem = problem_of(alone.client.post(alone.path, content=tiled(12_000)), 413, "image-too-large")
+    assert problem["value"] == 12_000 * 12_000 and problem["detail"].startswith("A tile of the TIFF image has 12000")
+    assert alone.client.post(alone.path, content=tiled(256)).status_code == 200
+
+
+def test_a_jpeg_that_goes_over_the_picture_again_and_again(alone: Process) -> None:
+    bodies, begun = [scanned(6000, times) for times in (MOST_SCANS - 10, 50_000)], alone.seconds()
+    assert len(bodies[1]) > 1_000_000
+    problem = problem_of(alone.client.post(alone.path, content=bodies[1]), 422, "image-undecodable")
+    assert problem["value"] > 50_000 and f"the limit is {MOST_SCANS}" in problem["detail"]
+    assert alone.client.post(alone.path, content=bodies[0]).status_code == 200
+    assert alone.seconds() - begun < 3 * SECONDS
 
 
 def test_damaged_large_pictures_one_after_the_other_leave_nothing(alone: Process) -> None:

@@ -17,7 +17,7 @@ from app.settings import Settings
 ROOMS = {
     "ground": "activations clock cores errors places installation reserve settings version manifest observed tour "
     "wanted",
-    "pictures": "crops digit imaging maps neighbours overviews png preprocess uploads",
+    "pictures": "bombs crops digit imaging maps neighbours overviews png preprocess uploads",
     "graph": "arithmetic constants figures graph groups layer matching nodes numbers operations outline patterns "
     "reader tensors views",
     "explanations": "explain expression parameters sources",
