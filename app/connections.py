@@ -46,6 +46,16 @@ class Connection(HttpToolsProtocol):
         self._forget_head()
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        """The body is there; if its answer was before it, a next request is awaited as after any answer."""
+        super().on_message_complete()
+        if self.cycle.response_complete:
+            self._forget_head()
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
     def pause_writing(self) -> None:
         """More than the kernel takes is to be sent."""
         super().pause_writing()

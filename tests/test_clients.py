@@ -166,8 +166,13 @@ def address(url: str) -> tuple[str, int]:
 
 def ask_again(connection: socket.socket) -> bytes:
     """The answer to a GET on a connection that stays open; empty when the server has closed it."""
-    connection.settimeout(20)
     connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    return answer_of(connection)
+
+
+def answer_of(connection: socket.socket) -> bytes:
+    """What comes up to the body `here`, or to the end."""
+    connection.settimeout(20)
     answer = b""
     while not answer.endswith(b"here"):
         part = connection.recv(65536)
@@ -187,6 +192,21 @@ def test_an_idle_connection_is_closed_after_its_time_and_no_sooner_than_clients_
         assert ask_again(connection).endswith(b"here")
         time.sleep(6)  # httpx gives its connections up after 5, which is uvicorn's own limit, too
         assert ask_again(connection).endswith(b"here")
+
+
+def test_a_connection_whose_answer_came_before_the_body_can_be_used_again() -> None:
+    app = FastAPI()
+    app.add_route("/", lambda _: Response(b"here"), methods=["GET", "POST"])  # reads no body
+    with (
+        serving(app, body_seconds=0.5, keep_alive_seconds=2) as url,
+        socket.create_connection(address(url)) as connection,
+    ):
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n" + bytes(50))
+        assert answer_of(connection).endswith(b"here")
+        connection.sendall(bytes(50))
+        time.sleep(1)  # a head that began with the second half of the body would be late by now
+        assert ask_again(connection).endswith(b"here")
+        assert connection.recv(65536) == b""
 
 
 def test_a_client_that_reads_slowly_gets_all(serve: Serve, catalog: Catalog, photo: bytes) -> None:
