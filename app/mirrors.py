@@ -114,7 +114,7 @@ def receive(origin: Pulled, path: Path, bases: Sequence[str], transfer: Transfer
             try:
                 receive_from(client, url, origin, part)
             except MirrorFailed as error:
-                reasons.append(f"{url} {error}")
+                reasons.append(f"{without_credentials(url)} {error}")
                 continue
             os.fsync(file.fileno())
             partial(path).replace(path)
@@ -126,6 +126,13 @@ def receive(origin: Pulled, path: Path, bases: Sequence[str], transfer: Transfer
     again = f" {kept:,} of {origin.bytes:,} bytes are kept; the next try goes on from there." if kept else ""
     told = "; ".join(reasons) or "no base URL is set"
     raise PullFailed(f"{origin.file} could not be fetched: {told}.{again} {ADVICE}", origin.path)
+
+
+def without_credentials(url: str) -> str:
+    """A URL as everybody may read it: `pulls` tells anybody why one failed, and a mirror may ask for a password."""
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
 
 
 ADVICE = "Check the network, or name other mirrors with CONVSCOPE_PULL_URLS."

@@ -225,6 +225,13 @@ class Service:
             found.append(error.detail)
         return found
 
+    def without_places(self, text: str) -> str:
+        """What to do, without where this machine's folders lie: the log says that."""
+        text = text.replace(str(self.settings.cache_dir), "the cache folder")
+        for folder in self.catalog.folders:
+            text = text.replace(f"{folder}/", "")
+        return text
+
     async def look(self, work: Callable[[], T]) -> T:
         """Something short, off the event loop."""
         return await self.workers.draw(work)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.places import default_cache
@@ -42,6 +42,15 @@ class Settings(BaseSettings):
         description="Bearer token that everything but the health checks asks for; none when empty. Give it in the "
         "environment: flags can be read by other users of the machine.",
     )
+
+    @field_validator("token")
+    @classmethod
+    def _without_line_end(cls, token: str) -> str:
+        """A token comes out of a file as often as not, and with the line's end."""
+        if token and not token.strip():
+            raise ValueError("it is made of white space alone; leave it out where no token is asked for")
+        return token.strip()
+
     salt: str = Field(
         "",
         repr=False,

@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from app.access import HEALTH
 from app.catalog import Catalog
@@ -39,6 +40,27 @@ def test_the_token_opens(serve: Serve, catalog: Catalog, photo: bytes) -> None:
     assert post_run(client, catalog.models[0].id, photo)["id"]
     assert client.get("/docs").status_code == 200
     assert "token" not in repr(Settings(token="1234")) and "1234" not in repr(Settings(token="1234"))
+
+
+def test_behind_a_token_no_cache_that_others_share_keeps_a_run(
+    api: httpx.Client, serve: Serve, catalog: Catalog, photo: bytes
+) -> None:
+    guarded = serve(token="1234")
+    guarded.headers["Authorization"] = "Bearer 1234"
+    for client, reach in ((api, "public"), (guarded, "private")):
+        run = post_run(client, catalog.models[0].id, photo)["id"]
+        for path in ("input.png", "saliency.png"):
+            answer = client.get(f"/api/v1/runs/{run}/{path}")
+            assert answer.status_code == 200
+            assert answer.headers["cache-control"] == f"{reach}, max-age=31536000, immutable"
+
+
+def test_a_token_is_taken_without_the_line_end_of_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVSCOPE_TOKEN", "1234\n")
+    assert Settings().token == "1234"
+    monkeypatch.setenv("CONVSCOPE_TOKEN", " \n")  # would open what was meant to be closed
+    with pytest.raises(ValidationError, match="leave it out"):
+        Settings()
 
 
 def test_no_other_origin_unless_set(api: httpx.Client, serve: Serve) -> None:

@@ -130,6 +130,20 @@ def test_a_failed_pull_says_why_and_can_be_tried_again(build: Build) -> None:
     wait_until(lambda: stage.state() == "ready")
 
 
+def test_where_files_lie_is_told_only_to_somebody_at_the_machine(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = build()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100}))
+    stage.pull("POST")
+    wait_until(lambda: stage.state() == "failed")
+    assert f"more bytes in {stage.cache}" in stage.pull().json()["error"]
+    elsewhere = {"X-Forwarded-For": "192.0.2.7"}
+    listed = stage.client.get("/api/v1/pulls", headers=elsewhere).json()["pulls"]
+    for told in (stage.pull(headers=elsewhere).json(), listed[0]):
+        assert "more bytes in the cache folder/" in told["error"] and str(stage.cache) not in told["error"]
+
+
 def test_what_is_part_of_the_installation_is_not_pulled(build: Build) -> None:
     stage = build()
     for method in ("GET", "POST", "DELETE"):

@@ -146,6 +146,9 @@ def test_every_mirror_is_told_of_when_none_answers(tmp_path: Path, start: Start)
     assert f"{NOWHERE}/net/net.onnx cannot be reached" in failed.value.detail
     assert "404" in failed.value.detail
     nothing_but(tmp_path)
+    with pytest.raises(PullFailed) as failed:
+        fetch(tmp_path, gone.url.replace("://", "://somebody:secret@"))
+    assert "secret" not in failed.value.detail and f"{gone.url}/net/net.onnx has no such file" in failed.value.detail
     with pytest.raises(PullFailed, match="no base URL is set"):
         fetch(tmp_path)
 

@@ -17,7 +17,7 @@ PNG = "image/png"
 BINARY = "application/octet-stream"
 JSON = "application/json"
 
-FOR_EVER = "public, max-age=31536000, immutable"  # a run's id is a digest of all that its numbers depend on
+FOR_EVER = "max-age=31536000, immutable"  # a run's id is a digest of all that its numbers depend on
 ASK_AGAIN = "no-cache"  # kept, but shown only after asking whether it changed
 
 ModelId = Annotated[str, Path(description="Id of the network.", examples=["lenet5"])]
@@ -54,6 +54,11 @@ class Pieces(Response):
             await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
 
 
+def for_ever(service: Service) -> str:
+    """The Cache-Control of what never changes; where a token is asked for, no cache that others share keeps it."""
+    return f"{'private' if service.settings.token else 'public'}, {FOR_EVER}"  # RFC 9111, sections 3.5 and 5.2.2.7
+
+
 def tag(*parts: str) -> str:
     """A strong ETag for what those parts (and this version's way of drawing) determine."""
     digest = hashlib.sha256("\0".join((VERSION, *parts)).encode())
@@ -84,7 +89,7 @@ async def derive(
     """
     await service.record(run)
     etag = tag(request.url.path, request.url.query)
-    headers = {"ETag": etag, "Cache-Control": FOR_EVER}
+    headers = {"ETag": etag, "Cache-Control": for_ever(service)}
     if is_fresh(request, etag):
         return Response(status_code=304, headers=headers)
     opened = await service.open(run)

@@ -9,7 +9,7 @@ from app.errors import InvalidValue, NotReady
 from app.problems import Responses, documented
 from app.queries import NoQuery
 from app.schemas import Health, Readiness
-from app.service import Desk, Service
+from app.service import Desk
 
 router = APIRouter(tags=["operations"])
 
@@ -37,25 +37,17 @@ async def get_readiness(service: Desk, _: Annotated[NoQuery, Query()]) -> Readin
     if catalog.ready:
         problems = await service.look(service.problems)
         models = [manifest.id for manifest in catalog.models]
-        problems = [without_places(service, problem) for problem in problems]
+        problems = [service.without_places(problem) for problem in problems]
         return Readiness(status="degraded" if problems else "ready", models=models, problems=problems)
     done, total = catalog.bytes_done, catalog.bytes_total
     if catalog.problem is not None:
-        why = without_places(service, catalog.problem.detail)
+        why = service.without_places(catalog.problem.detail)
         raise NotReady(f"A network's weights could not be prepared: {why}", done=done, total=total)
     raise NotReady(
         f"The networks' weights are being prepared: {done} of {total} bytes are done. Ask again in a second.",
         done=done,
         total=total,
     )
-
-
-def without_places(service: Service, text: str) -> str:
-    """What to do, without where this machine's folders lie: the log says that."""
-    text = text.replace(str(service.settings.cache_dir), "the cache folder")
-    for folder in service.catalog.folders:
-        text = text.replace(f"{folder}/", "")
-    return text
 
 
 @router.get("/metrics", response_class=Response, responses=METRICS | documented(InvalidValue))

@@ -46,8 +46,11 @@ def require_allowed(request: Request, service: Service, network: Network) -> Non
     )
 
 
-def pull_out(network: Network, progress: Progress, allowed: bool) -> PullOut:
-    """One pull as answered."""
+def pull_out(service: Service, network: Network, progress: Progress, allowed: bool) -> PullOut:
+    """One pull as answered; where files lie is for those who may mend it."""
+    error = progress.error
+    if error is not None and not allowed:
+        error = service.without_places(error)
     return PullOut(
         model=network.id,
         title=network.manifest.title,
@@ -58,7 +61,7 @@ def pull_out(network: Network, progress: Progress, allowed: bool) -> PullOut:
         bytes=progress.bytes,
         rate=round(progress.rate, 1),
         seconds_left=None if progress.seconds_left is None else round(progress.seconds_left, 1),
-        error=progress.error,
+        error=error,
         allowed=allowed,
         command=network.command,
     )
@@ -72,7 +75,8 @@ async def list_pulls(request: Request, response: Response, service: Desk, _: Ann
     return await service.look(
         lambda: PullList(
             pulls=[
-                pull_out(network, service.pulls.progress(network), allowed) for network in service.catalog.pullable
+                pull_out(service, network, service.pulls.progress(network), allowed)
+                for network in service.catalog.pullable
             ]
         )
     )
@@ -90,7 +94,7 @@ async def get_pull(
     """How far these weights are; ask once a second while they come."""
     response.headers.update(NOW)
     network = service.catalog.network(model, weights)
-    return pull_out(network, service.pulls.progress(network), is_allowed(request, service))
+    return pull_out(service, network, service.pulls.progress(network), is_allowed(request, service))
 
 
 @router.post(PATH, status_code=202, responses=STARTED | documented(*UNKNOWN, PullNotAllowed, InvalidValue))
@@ -110,7 +114,7 @@ async def start_pull(
         require_allowed(request, service, network)
         progress = service.pulls.start(network)
     response.status_code = 200 if progress.state == "ready" else 202
-    return pull_out(network, progress, is_allowed(request, service))
+    return pull_out(service, network, progress, is_allowed(request, service))
 
 
 @router.delete(PATH, responses=documented(*UNKNOWN, PullNotAllowed, InvalidValue))
@@ -127,4 +131,4 @@ async def stop_pull(
     network = service.catalog.network(model, weights)
     service.pulls.progress(network)
     require_allowed(request, service, network)
-    return pull_out(network, service.pulls.cancel(network), True)
+    return pull_out(service, network, service.pulls.cancel(network), True)

@@ -11,7 +11,7 @@ from app.errors import InvalidValue, NotSupported, Overloaded, RunNotFound, Unit
 from app.maps import draw_map
 from app.problems import documented
 from app.queries import SaliencyQuery
-from app.routes.answers import BINARY, FOR_EVER, PNG, Drawn, RunId, file_of, is_fresh, send, tag
+from app.routes.answers import BINARY, PNG, Drawn, RunId, file_of, for_ever, is_fresh, send, tag
 from app.service import Desk, Service
 from app.stores import Record
 from app.tensors import npy
@@ -40,7 +40,7 @@ async def answer(request: Request, service: Service, run: str, query: SaliencyQu
     index = chosen_class(service, record, query)
     method = query.method or "occlusion"
     etag = tag(run, "saliency", media_type, method, str(index))
-    headers = {"ETag": etag, "Cache-Control": FOR_EVER, "Saliency-Class": str(index)}
+    headers = {"ETag": etag, "Cache-Control": for_ever(service), "Saliency-Class": str(index)}
     if is_fresh(request, etag):
         return Response(status_code=304, headers=headers)
     heat = await service.attend(await service.open(run), method, index)  # (H, W)
