@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from hypothesis import HealthCheck
+from hypothesis import settings as examples
 from PIL import Image, ImageDraw
 
 from app.catalog import Catalog
@@ -26,6 +28,10 @@ from app.settings import Settings
 
 MakeSettings = Callable[..., Settings]
 Serve = Callable[..., httpx.Client]
+
+# no test fails because another one has the processor: hypothesis would give an example 0.2 s by the clock
+examples.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+examples.load_profile("unhurried")
 
 NOWHERE = "http://127.0.0.1:9"  # no test fetches anything from another machine
 

@@ -44,13 +44,13 @@ class Handler(BaseHTTPRequestHandler):
             for name, value in mirror.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.end()
             return
         total = len(mirror.content) if mirror.length is None else mirror.length
         if start and start >= total:
             self.send_response(416)
             self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.end()
             return
         self.send_response(206 if start else 200)
         if start:
@@ -59,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
         else:
             self.send_header("Content-Length", str(total - start))
-        self.end_headers()
+        self.end()
         body = mirror.content[start:]
         limit = mirror.breaks_after(number)
         body = body if limit is None else body[:limit]
@@ -73,6 +73,11 @@ class Handler(BaseHTTPRequestHandler):
                 mirror.gate.wait(30)
         if mirror.chunked and limit is None:
             self.wfile.write(b"0\r\n\r\n")
+
+    def end(self) -> None:
+        """The head ends, and tells that the connection does: a client that learns it too late asks on it again."""
+        self.send_header("Connection", "close")
+        self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""

@@ -102,10 +102,10 @@ def test_a_run_can_be_deleted(api: httpx.Client, catalog: Catalog) -> None:
 
 
 def test_an_expired_run_is_not_found(serve: Serve, catalog: Catalog) -> None:
-    client = serve(run_ttl_seconds=1)
+    client = serve(run_ttl_seconds=4)
     run = post_run(client, catalog.models[0].id, encode(draw_scene(13)))
     assert client.get(f"/api/v1/runs/{run['id']}").status_code == 200
-    time.sleep(1.1)
+    time.sleep(4.1)
     problem_of(client.get(f"/api/v1/runs/{run['id']}"), 404, "run-not-found")
 
 

@@ -260,7 +260,7 @@ def test_a_damaged_tour_leaves_its_network(make_settings: MakeSettings, tmp_path
     settings = make_settings()
     catalog = Catalog.open(settings, bundled=tmp_path / "bundled", pullable=tmp_path / "nothing")
     catalog.prepare()
-    with serving(create_app(settings, catalog)) as url, httpx.Client(base_url=url) as client:
+    with serving(create_app(settings, catalog)) as url, httpx.Client(base_url=url, timeout=60) as client:
         state = client.get("/readyz").json()
         assert (state["status"], state["models"]) == ("degraded", [toured.name])
         (said,) = state["problems"]

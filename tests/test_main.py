@@ -74,7 +74,7 @@ def test_expired_runs_are_swept_without_being_asked_for(
     serve: Serve, catalog: Catalog, photo: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.main.SWEEP_SECONDS", 0.1)
-    client = serve(run_ttl_seconds=1)
+    client = serve(run_ttl_seconds=4)
     post_run(client, catalog.models[0].id, photo)
     assert re.search(r"^convscope_runs 1", client.get("/metrics").text, re.MULTILINE)
     deadline = time.monotonic() + 20

@@ -94,7 +94,7 @@ def ask(case: "schemathesis.Case[Any]", server: str) -> None:
     """Call and check. That a tensor has the network's shape is beyond what a schema can say."""
     shaped = case.operation.path.endswith("/infer")
     excluded: Any = [schemathesis.checks.CHECKS.get_one("positive_data_acceptance")] if shaped else []
-    with_few_crops(case).call_and_validate(base_url=server, excluded_checks=excluded)
+    with_few_crops(case).call_and_validate(base_url=server, excluded_checks=excluded, timeout=120)
 
 
 def with_few_crops(case: "schemathesis.Case[Any]") -> "schemathesis.Case[Any]":

@@ -35,7 +35,7 @@ settings = Settings(cache_dir=Path(sys.argv[1]), provider="cpu")
 catalog = Catalog.open(settings)
 catalog.prepare()
 with serving(create_app(settings, catalog)) as url:
-    answer = httpx.post(f"{url}/api/v1/models/{sys.argv[2]}/predictions", content=encode(draw_scene()))
+    answer = httpx.post(f"{url}/api/v1/models/{sys.argv[2]}/predictions", content=encode(draw_scene()), timeout=60)
     assert answer.status_code == 200, answer.text
 spans = memory.get_finished_spans() if "memory" in sys.argv else ()
 print(json.dumps([

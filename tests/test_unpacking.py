@@ -185,7 +185,7 @@ def test_a_full_disk_is_told_in_the_log_and_by_readyz_and_is_left_empty(
     with (
         caplog.at_level(logging.INFO),
         serving(create_app(settings, catalog)) as url,
-        httpx.Client(base_url=url) as client,
+        httpx.Client(base_url=url, timeout=60) as client,
     ):
         wait_until(lambda: "could not be prepared" in client.get("/readyz").text, 60)
         problem = problem_of(client.get("/readyz"), 503, "not-ready")
@@ -208,7 +208,7 @@ def test_unpacking_is_told_in_the_log(
     with (
         caplog.at_level(logging.INFO, "app.main"),
         serving(create_app(settings, catalog)) as url,
-        httpx.Client(base_url=url) as client,
+        httpx.Client(base_url=url, timeout=60) as client,
     ):
         wait_until(lambda: client.get("/readyz").status_code == 200, 120)
     lines = [line for line in caplog.messages if line.startswith("Unpacking the networks' weights")]

@@ -101,8 +101,8 @@ def test_who_leaves_frees_the_place() -> None:
         assert await asyncio.to_thread(entered.wait, 10)
         assert workers.pending == 2
         waiting.cancel()  # leaves the queue at once
-        await asyncio.sleep(0.02)
-        assert workers.pending == 1
+        while workers.pending > 1:
+            await asyncio.sleep(0.01)
         running.cancel()  # stops at its next step
         assert await workers.infer(lambda: 7) == 7
         assert workers.pending == 0

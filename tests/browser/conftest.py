@@ -8,13 +8,16 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from app.places import CHECKOUT
 from benchmarks.chromium import ARGUMENTS, WIDE
 
 SETTLED = "body[data-busy='false']:not([data-run=''])"
 LIST = "#view=list"  # the layers as a list, instead of the scene
+PATIENCE = 30_000  # milliseconds that a page may take for anything, on a machine that does other things, too
+
+expect.set_options(timeout=PATIENCE)
 
 
 @dataclass
@@ -24,6 +27,7 @@ class Visit:
     page: Page
     url: str
     errors: list[str] = field(default_factory=list)
+    underway: set[Request] = field(default_factory=set)
 
     def go(self, fragment: str = "") -> None:
         """Opens the page afresh and waits until the first run's maps are there and nothing moves any more."""
@@ -39,6 +43,18 @@ class Visit:
         while run != (run := self.page.locator("body").get_attribute("data-run")):
             self.page.wait_for_timeout(300)
             self.page.wait_for_selector(SETTLED)
+
+    def begin(self, request: Request) -> None:
+        """Something is asked for."""
+        self.underway.add(request)
+
+    def end(self, request: Request) -> None:
+        """It is here, or will not come."""
+        self.underway.discard(request)
+
+    def draw(self) -> None:
+        """Waits for what is due in the next frames: sizes are told in one, and drawn in the one after."""
+        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def run(self) -> str:
         """The id of the run that is shown."""
@@ -84,10 +100,13 @@ def visit(chromium: Browser, server: str) -> Iterator[Open]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(PATIENCE)
         seen = Visit(page, server)
         visits.append(seen)
         host = urlsplit(server).netloc
+        page.on("request", seen.begin)
+        page.on("requestfinished", seen.end)
+        page.on("requestfailed", seen.end)
         page.on("pageerror", lambda error: seen.errors.append(f"error: {error}"))
         page.on("console", lambda line: seen.errors.append(line.text) if line.type == "error" else None)
         page.on(

@@ -111,7 +111,9 @@ def test_a_network_chosen_while_the_panel_closes_is_seen_whole(visit: Open, api:
 def test_the_pad_draws_lines_where_the_browser_joins_no_events(visit: Open) -> None:
     seen = visit(size=NARROW, touch=True)
     seen.page.evaluate("delete PointerEvent.prototype.getCoalescedEvents")
+    shown = seen.run()
     seen.page.get_by_role("button", name="Clear").tap()
+    seen.page.wait_for_selector(f"body[data-busy='false']:not([data-run='{shown}']):not([data-run=''])")
     seen.settle()
     before = seen.run()
     by_pen(

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import re
+import time
 from typing import Any
 
 import httpx
@@ -29,12 +30,17 @@ def spot_of(page: Page, layer: str, unit: list[int]) -> tuple[float, float]:
 
 
 def rest(seen: Visit) -> None:
-    """Waits until camera and panel stand still: the network moves aside once a panel has got its height."""
+    """Waits until camera and panel stand still and no frame is drawn any more.
+
+    The network moves aside once a panel has got its height, and names come a moment after it stands.
+    """
     panel = "document.querySelector('#inspector').getBoundingClientRect()"
-    still = f"() => JSON.stringify([convscope.stage?.pose(), {panel}])"
+    frames = "document.querySelector('#scene').dataset.frames"
+    still = f"() => JSON.stringify([convscope.stage?.pose(), {panel}, {frames}])"
     before = None
     while before != (before := seen.page.evaluate(still)):
-        seen.page.wait_for_timeout(250)
+        seen.page.wait_for_timeout(300)  # longer than any of the page's own pauses
+        seen.draw()
 
 
 def fly(seen: Visit, layer: str, channel: int | None = None) -> None:
@@ -44,6 +50,7 @@ def fly(seen: Visit, layer: str, channel: int | None = None) -> None:
         [layer, channel],
     )
     seen.page.wait_for_timeout(100)
+    seen.draw()
 
 
 def hover(seen: Visit, layer: str, unit: list[int]) -> float:
@@ -234,9 +241,10 @@ def test_a_link_holds_what_is_folded_and_hidden(visit: Open, api: httpx.Client) 
 def test_nothing_is_drawn_at_rest_and_every_way_of_moving_draws(visit: Open) -> None:
     seen = visit()
     page = seen.page
-    rest = scene(seen, "data-frames")
+    rest(seen)
+    frames = scene(seen, "data-frames")
     page.wait_for_timeout(1500)
-    assert scene(seen, "data-frames") == rest
+    assert scene(seen, "data-frames") == frames
 
     def pose() -> Any:
         return page.evaluate("JSON.stringify(convscope.stage.pose())")
@@ -264,7 +272,7 @@ def test_nothing_is_drawn_at_rest_and_every_way_of_moving_draws(visit: Open) -> 
         page.keyboard.press(key)
         moves(key)
     assert json.loads(before)["flat"] is True
-    assert scene(seen, "data-frames") > rest
+    assert scene(seen, "data-frames") > frames
 
 
 def test_the_wheel_zooms_to_the_pointer(visit: Open, api: httpx.Client) -> None:
@@ -300,11 +308,15 @@ def test_a_link_holds_network_sample_unit_and_camera(visit: Open, api: httpx.Cli
     first.page.mouse.click(*spot_of(first.page, layer["name"], [2, 5, 7]))
     first.page.locator(".explanation").wait_for()
     first.page.wait_for_function("() => location.hash.includes('camera=') && location.hash.includes('unit=2,5,7')")
-    first.page.wait_for_timeout(800)
+    rest(first)
+    link = None
+    while link != (link := first.page.url):  # it follows the camera a moment later
+        first.page.wait_for_timeout(500)
     where = first.page.evaluate("convscope.stage.pose()")
-    second = visit(first.page.url.split("/")[-1])
+    second = visit(link.split("/")[-1])
     second.page.locator(".explanation").wait_for()
     assert second.run() == first.run()
+    rest(second)
     there = second.page.evaluate("convscope.stage.pose()")
     for name in ("distance", "azimuth", "elevation"):
         assert math.isclose(where[name], there[name], rel_tol=1e-4), name
@@ -314,6 +326,7 @@ def test_a_link_holds_network_sample_unit_and_camera(visit: Open, api: httpx.Cli
 
 def test_a_lost_context_comes_back(visit: Open) -> None:
     seen = visit()
+    rest(seen)
     shown = seen.page.locator("#scene").screenshot()
     seen.page.evaluate(
         "window.lost = document.querySelector('canvas.gl').getContext('webgl2').getExtension('WEBGL_lose_context')"
@@ -322,8 +335,10 @@ def test_a_lost_context_comes_back(visit: Open) -> None:
     seen.page.wait_for_selector("#scene[data-context=lost]")
     seen.page.evaluate("lost.restoreContext()")
     seen.page.wait_for_selector("#scene[data-context=restored]")
-    seen.page.wait_for_timeout(1500)
-    assert seen.page.locator("#scene").screenshot() == shown
+    deadline = time.monotonic() + 20
+    while (drawn := seen.page.locator("#scene").screenshot()) != shown and time.monotonic() < deadline:
+        seen.page.wait_for_timeout(500)
+    assert drawn == shown
 
 
 def test_without_webgl_the_list_stands_in_and_says_so(visit: Open) -> None:

@@ -69,7 +69,9 @@ def test_a_digit_is_drawn_on_the_pad(visit: Open, api: httpx.Client, draw: Draw,
         "window.kinds = new Set(); document.querySelector('canvas.pad')"
         ".addEventListener('pointermove', (event) => { if (event.buttons) kinds.add(event.pointerType); })"
     )
+    shown = seen.run()
     seen.page.get_by_role("button", name="Clear").tap()
+    seen.page.wait_for_selector(f"body[data-busy='false']:not([data-run='{shown}']):not([data-run=''])")
     seen.settle()
     before, scroll = seen.run(), seen.page.evaluate("document.getElementById('side').scrollTop")
     session = seen.page.context.new_cdp_session(seen.page)
@@ -81,13 +83,13 @@ def test_a_digit_is_drawn_on_the_pad(visit: Open, api: httpx.Client, draw: Draw,
     assert shown_predictions(seen)[0][0] == "1"
     assert seen.page.evaluate("document.getElementById('side').scrollTop") == scroll  # a stroke does not scroll
     seen.page.get_by_role("button", name="Eraser").tap()
+    expect(seen.page.get_by_role("button", name="Eraser")).to_have_attribute("aria-pressed", "true")
     drawn = seen.run()
     draw(session, stroke_on_pad(seen, [(0.3 + 0.04 * step, 0.5) for step in range(10)]))  # through its middle
     seen.settle()
     assert seen.run() != drawn
     seen.page.get_by_role("button", name="Undo").tap()
-    seen.settle()
-    assert seen.run() == drawn
+    seen.page.wait_for_selector(f"body[data-busy='false'][data-run='{drawn}']")
 
 
 def test_one_tap_opens_a_unit_of_a_deep_network(visit: Open, api: httpx.Client, catalog: Catalog) -> None:

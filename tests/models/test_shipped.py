@@ -102,6 +102,7 @@ def test_untrained_weights_are_no_warm_start(tmp_path: Path) -> None:
             assert shipped_numbers(BUNDLED / name, tmp_path) is None
 
 
+@pytest.mark.timeout(1200)  # minutes of VGG-16, and twice that where the machine does something else, too
 @pytest.mark.parametrize("name", sorted(TESTS))
 def test_a_fixed_part_of_the_test_set_agrees_with_the_stated_figure(name: str, cache_dir: Path) -> None:
     manifest = read_manifest(BUNDLED / name / "manifest.json")

@@ -20,6 +20,7 @@ export class Pulls {
   private shown = "";
   private open: string | null = null; // asked for here: shown as soon as they are here
   private asking = false;
+  private again = false; // something was done while the last question was on its way
 
   constructor(api: Api, listed: (model: string) => boolean, arrived: (model: string, weights: string) => void) {
     this.api = api;
@@ -36,10 +37,12 @@ export class Pulls {
 
   /** Asks how far everything is, and again every second while something comes. */
   private async ask(): Promise<void> {
+    this.again = true;
     if (this.asking) return;
     this.asking = true;
     try {
-      for (let moving = true; moving; ) {
+      for (let moving = true; moving || this.again; ) {
+        this.again = false;
         const pulls = document.hidden ? null : await this.api.pulls().catch(() => null); // a server that is away is asked again
         if (pulls !== null) this.update(pulls);
         moving = [...this.rows.values()].some((row) => MOVING.has(row.pull.state));
