@@ -21,6 +21,7 @@ from PIL import Image as Pillow
 
 from app.bombs import refuse_bombs
 from app.errors import ImageUndecodable, InvalidValue, MediaTypeUnsupported
+from app.wanted import check_wanted
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -111,6 +112,7 @@ def decode(
         ImageUndecodable: empty, truncated, or nothing that can be read as a picture.
         ImageTooLarge: more pixels than `max_pixels`, by the header, before anything is decoded (app.bombs).
         MediaTypeUnsupported: the bytes are HEIC, which has to be converted first.
+        Abandoned: nobody waits for it any more.
     """
     if not data:
         raise ImageUndecodable(f"The image is empty (0 bytes); send the bytes of a file: {READABLE} are read.", 0)
@@ -127,25 +129,23 @@ def decode(
             f"{data[:8].hex(' ')}.",
             len(data),
         ) from error
-    with picture:
+    with picture, ExitStack() as decoding:
         width, height = picture.size
-        held = refuse_bombs(picture, data, max_pixels)
+        if refuse_bombs(picture, data, max_pixels) > LARGE_PIXELS:
+            (turn or decoding).enter_context(large_turn())
         try:
             if enough is not None:
                 longer = max(width, height)
                 least = (max(1, width * enough.side // longer), max(1, height * enough.side // longer))
                 picture.draft("L", least)  # does nothing to what is no JPEG
             content: Pixels | Pillow.Image
-            with ExitStack() as decoding:
-                if held > LARGE_PIXELS:
-                    (turn or decoding).enter_context(LARGE)
-                picture.load()
-                orientation = read_orientation(picture)
-                plain = picture.format in ("JPEG", "PNG") and picture.mode in ("RGB", "L")
-                if plain and orientation == 1 and not picture.has_transparency_data:
-                    content = picture
-                else:
-                    content = np.ascontiguousarray(orient(to_rgb(picture), orientation))
+            picture.load()
+            orientation = read_orientation(picture)
+            plain = picture.format in ("JPEG", "PNG") and picture.mode in ("RGB", "L")
+            if plain and orientation == 1 and not picture.has_transparency_data:
+                content = picture
+            else:
+                content = np.ascontiguousarray(orient(to_rgb(picture), orientation))
         except Exception as error:  # as above: truncated data surfaces as almost any exception
             picture.close()  # what there is of it goes now: the error is held until it has been told
             raise ImageUndecodable(
@@ -183,6 +183,17 @@ def as_image(source: Picture, max_pixels: int = 50_000_000, enough: Enough | Non
         pixels = np.repeat(pixels[:, :, None], 3, axis=2)
     pixels = np.ascontiguousarray(pixels)
     return Image.of(pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
+
+
+@contextmanager
+def large_turn() -> Iterator[None]:
+    """The turn of one large picture, which is not waited for any longer than somebody waits for the picture."""
+    while not LARGE.acquire(timeout=0.2):
+        check_wanted()
+    try:
+        yield
+    finally:
+        LARGE.release()
 
 
 @contextmanager

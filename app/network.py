@@ -327,14 +327,14 @@ class Network:
         return tensor
 
     def tensors(self, image: Image, crops: Crops) -> Iterator[Array]:
-        """The network's inputs (C, H, W) for so many crops of an image, made one by one.
+        """The network's inputs (C, H, W) for so many crops of an image, made one by one, without holding the image.
 
         Raises:
             NotSupported: a network of drawn digits, which are cut out and centred: there is nothing to crop.
         """
         how = self.weights.preprocessing
         if crops is Crops.ONE:
-            return map(self.tensor, (image,))  # when asked for, so that it can be timed
+            return iter((self.tensor(image),))
         if not isinstance(how, PhotoPreprocessing):
             raise NotSupported(
                 f"{self.id} is shown the digit alone, cut out and centred; its corners and its mirror image are no "

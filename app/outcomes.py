@@ -65,6 +65,20 @@ class Prepared:
     preprocess: float
 
 
+@dataclass(frozen=True)
+class Cropped:
+    """An image as the crops that one network is shown, before they have gone through; the picture is let go."""
+
+    network: Network
+    sha256: str
+    width: int
+    height: int
+    tensors: Iterator[Array]  # (C, H, W) each
+    centre: Array | None  # (C, H, W), where its activations are wanted
+    decode: float  # milliseconds
+    preprocess: float
+
+
 def prepare(network: Network, encoded: Encoded) -> Prepared:
     """Decode and preprocess: bytes -> image -> tensor.
 
@@ -134,28 +148,30 @@ def compute_ensemble(networks: Sequence[Network], encoded: Encoded, crops: Crops
 def _compute_crops(networks: Sequence[Network], encoded: Encoded, crops: Crops, *, keep: bool) -> list[Outcome]:
     for network in networks:
         _ = network.engine
-    with ExitStack() as turn:  # as in `prepare`
-        return _decode_and_classify(networks, encoded, crops, keep, turn)
+    with ExitStack() as turn:  # as in `prepare`; a turn ends before minutes of 144 crops begin
+        cut = [*_cut(networks, encoded, crops, keep, turn)]
+    return [_classify(one, encoded.started) for one in cut]
 
 
-def _decode_and_classify(
+def _cut(
     networks: Sequence[Network], encoded: Encoded, crops: Crops, keep: bool, turn: ExitStack
-) -> list[Outcome]:
+) -> Iterator[Cropped]:
     decoded: dict[Enough | None, tuple[Image, float]] = {}
     for network in networks:
         if network.enough not in decoded:
             begun = time.perf_counter()
-            decoded[network.enough] = encoded.decode(network, turn), time.perf_counter() - begun
-    return [
-        _classify(network, image, crops, keep, encoded.started, decoding)
-        for network in networks
-        for image, decoding in (decoded[network.enough],)
-    ]
+            decoded[network.enough] = encoded.decode(network, turn), 1000 * (time.perf_counter() - begun)
+    for network in networks:
+        image, decode = decoded[network.enough]
+        begun = time.perf_counter()
+        tensors, centre = network.tensors(image, crops), network.tensor(image) if keep else None
+        preprocess = 1000 * (time.perf_counter() - begun)
+        yield Cropped(network, image.sha256, image.width, image.height, tensors, centre, decode, preprocess)
 
 
-def _classify(network: Network, image: Image, crops: Crops, keep: bool, started: float, decoding: float) -> Outcome:
-    """The crops of an image, whose decoding took `decoding` seconds, are averaged, while it is held."""
-    preprocessing = 0.0
+def _classify(cropped: Cropped, started: float) -> Outcome:
+    """The crops' probabilities, averaged."""
+    network, preprocessing = cropped.network, 0.0
 
     def timed(tensors: Iterator[Array]) -> Iterator[Array]:
         nonlocal preprocessing
@@ -168,13 +184,13 @@ def _classify(network: Network, image: Image, crops: Crops, keep: bool, started:
             yield tensor
 
     begun = time.perf_counter()
-    rows = np.concatenate(list(network.engine.classify(timed(network.tensors(image, crops)))))  # (crops, classes)
-    activations = network.engine.run(network.tensor(image)) if keep else NOTHING
+    rows = np.concatenate(list(network.engine.classify(timed(cropped.tensors))))  # (crops, classes)
+    activations = NOTHING if cropped.centre is None else network.engine.run(cropped.centre)
     done = time.perf_counter()
     elapsed = Elapsed(
-        decode=1000 * decoding,
-        preprocess=1000 * preprocessing,
+        decode=cropped.decode,
+        preprocess=cropped.preprocess + 1000 * preprocessing,
         inference=1000 * (done - begun - preprocessing),
         total=1000 * (done - started),
     )
-    return Outcome(image.sha256, image.width, image.height, activations, rows.mean(axis=0), elapsed)
+    return Outcome(cropped.sha256, cropped.width, cropped.height, activations, rows.mean(axis=0), elapsed)

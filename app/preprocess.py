@@ -65,26 +65,33 @@ def digit_to_tensor(picture: Image.Image, how: DigitPreprocessing, channels: int
 def photo_to_tensors(picture: Image.Image, how: PhotoPreprocessing, channels: int, crops: Crops) -> Iterator[Tensor]:
     """The inputs of as many crops, float32 (C, H, W) each, made one by one; a crop and its mirror follow one another.
 
-    Shorter side to `resize`, crop, colours in order, `(pixel * scale - mean) / std`.
+    Shorter side to `resize`, crop, colours in order, `(pixel * scale - mean) / std`. All crops are cut at once, so
+    that the picture, which may be large, can be let go while they are used.
 
     Raises:
         NetworkUnusable: `mean` or `std` fit no input of so many channels.
     """
-    mean, std = statistics(how, channels)
-    size = (how.crop[1], how.crop[0])
+    size, mode = (how.crop[1], how.crop[0]), "L" if how.color == "L" or channels == 1 else "RGB"
+    cut = []
     for box in boxes(picture.size, how, crops):
         cropped = picture.resize(size, RESAMPLING[how.interpolation], box=box)
-        mode = "L" if how.color == "L" or channels == 1 else "RGB"
-        pixels = np.asarray(cropped if cropped.mode == mode else cropped.convert(mode))  # (H, W) or (H, W, 3)
-        planes = pixels if mode == "L" else pixels.transpose(2, 0, 1)
+        cut.append(np.asarray(cropped if cropped.mode == mode else cropped.convert(mode)))
+    return _normalised(cut, how, channels, mirrored=crops is not Crops.ONE)
+
+
+def _normalised(cut: list[Pixels], how: PhotoPreprocessing, channels: int, mirrored: bool) -> Iterator[Tensor]:
+    """The inputs of crops, uint8 (H, W) or (H, W, 3) each, and of their mirror images where these are wanted."""
+    mean, std = statistics(how, channels)
+    for pixels in cut:
+        planes = pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
         tensor = np.empty((channels, *how.crop), np.float32)
-        tensor[...] = planes[::-1] if how.color == "BGR" and mode == "RGB" else planes
+        tensor[...] = planes[::-1] if how.color == "BGR" and pixels.ndim == 3 else planes
         # in place: arithmetic with the colours still side by side takes ten times as long
         tensor *= np.float32(how.scale)
         tensor -= mean
         tensor /= std
         yield tensor
-        if crops is not Crops.ONE:
+        if mirrored:
             yield np.ascontiguousarray(tensor[:, :, ::-1])
 
 
