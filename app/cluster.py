@@ -139,8 +139,11 @@ class RemoteSession:
                 return self._wait(getattr(self.handle, method).remote(*arguments), until)
             except RayTaskError as error:  # the replica's own refusal, as if it had been made here
                 raise error.cause from error
-            except LOST:
-                time.sleep(0.1)  # and again: another replica will have it
+            except LOST:  # and again: another replica will have it, if somebody still waits
+                check_wanted()
+                if time.monotonic() > until:
+                    raise self._overloaded() from None
+                time.sleep(0.1)
 
     def _wait(self, response: "DeploymentResponse[Any]", until: float) -> Any:
         while True:
@@ -154,10 +157,12 @@ class RemoteSession:
                     raise
                 if time.monotonic() > until:
                     response.cancel()  # type: ignore[no-untyped-call]
-                    raise Overloaded(
-                        f"No replica of {self.model} answered in {PATIENCE_SECONDS:.0f} seconds. Ask again later.",
-                        retry_after=10,
-                    ) from None
+                    raise self._overloaded() from None
+
+    def _overloaded(self) -> Overloaded:
+        return Overloaded(
+            f"No replica of {self.model} answered in {PATIENCE_SECONDS:.0f} seconds. Ask again later.", retry_after=10
+        )
 
 
 class NetworkReplica:

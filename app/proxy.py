@@ -36,4 +36,8 @@ class HeadOfGet:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self.app({**scope, "method": "GET"}, receive, send_head)
+        asked = {**scope, "method": "GET"}
+        try:
+            await self.app(asked, receive, send_head)
+        finally:  # who counts the answer looks for the route where it passed the request on
+            scope.update({name: asked[name] for name in ("route", "path_params") if name in asked})

@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -18,12 +19,14 @@ log = logging.getLogger(__name__)
 
 PREFIX = "convscope:"
 TIMEOUT = 2.0  # seconds for one command: an answer should not wait longer for a store that is gone
+SILENT = 2.0  # seconds after one that was not answered, in which nobody else waits so long, a thread and a place held
 
 
 class RedisRecords:
     """The same as RecordStore, in Redis; how much is kept is for Redis's own maxmemory to say.
 
-    Every method raises RunsUnavailable while Redis cannot be reached; it is asked anew each time.
+    Every method raises RunsUnavailable while Redis cannot be reached. It is asked anew each time; if it is there but
+    does not answer, every SILENT seconds.
     """
 
     remote = True
@@ -52,9 +55,11 @@ class RedisRecords:
         self.ttl, self.clock, self.forget = ttl, clock, forget
         self.place = urlsplit(url).hostname or "?"  # without user and password
         self.available = True
-        self._failure = redis.RedisError
+        self._failure, self._timeout = redis.RedisError, redis.TimeoutError
+        self._silent_until = 0.0  # time.monotonic()
         try:
-            once = Retry(NoBackoff(), 1)  # over a connection that was closed while it was idle
+            # over a connection that was closed while it was idle; not after a silence, which would be as long again
+            once = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
             self._redis = redis.Redis.from_url(
                 url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=once
             )
@@ -127,19 +132,27 @@ class RedisRecords:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
+        if time.monotonic() < self._silent_until:
+            raise self._unavailable()
         try:
             yield
         except self._failure as error:
+            if isinstance(error, self._timeout):
+                self._silent_until = time.monotonic() + SILENT
             if self.available:
                 log.error("Redis at %s is gone (%s): no runs until it is back.", self.place, type(error).__name__)
             self.available = False
-            raise RunsUnavailable(
-                "The store of runs cannot be reached, so none can be made or read; predictions work. Ask again in a "
-                "few seconds."
-            ) from error
+            raise self._unavailable() from error
         if not self.available:
             log.warning("Redis at %s is back.", self.place)
         self.available = True
+
+    @staticmethod
+    def _unavailable() -> RunsUnavailable:
+        return RunsUnavailable(
+            "The store of runs cannot be reached, so none can be made or read; predictions work. Ask again in a few "
+            "seconds."
+        )
 
     def _see(self, record: Record) -> None:
         with self._lock:

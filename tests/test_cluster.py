@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ import httpx
 import pytest
 
 from app.catalog import Catalog
-from app.errors import InvalidValue, ModelNotFound
+from app.errors import InvalidValue, ModelNotFound, Overloaded
+from app.wanted import ABANDONED, Abandoned
 from tests.conftest import draw_scene, encode, free_port, post_run, problem_of
 from tests.test_mirrors import wait_until
 from tests.test_redis_records import Redis, redis
@@ -162,6 +164,45 @@ def test_answers_are_the_same_while_replicas_and_a_machine_are_killed(
         assert client.get(f"/api/v1/runs/{run['id']}").json() == run
     with capsys.disabled():
         print(f" {dict(load.counts)} ", end="")
+
+
+class Deadly:
+    """A deployment whose replicas end with every request."""
+
+    asked = 0
+
+    def __getattr__(self, method: str) -> "Deadly":
+        return self
+
+    def remote(self, *_: object) -> "Deadly":
+        self.asked += 1
+        return self
+
+    def result(self, timeout_s: float) -> None:
+        from ray.exceptions import RayActorError
+
+        raise RayActorError
+
+
+def test_a_request_that_its_replicas_end_with_is_not_sent_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    from app import cluster
+
+    monkeypatch.setattr(cluster, "PATIENCE_SECONDS", 0.5)
+    deadly: Any = Deadly()
+    session = cluster.RemoteSession(deadly, "some", "own")
+    with pytest.raises(Overloaded, match="No replica of some answered"):
+        session.run([], {})
+    assert deadly.asked >= 2  # one loss is nobody's fault
+    gone, before = threading.Event(), deadly.asked
+    gone.set()
+
+    def work() -> None:
+        ABANDONED.set(gone)
+        session.run([], {})
+
+    with ThreadPoolExecutor(1) as pool, pytest.raises(Abandoned):
+        pool.submit(work).result()
+    assert deadly.asked == before + 1  # its client has left
 
 
 def test_what_cannot_be_built_is_refused(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,6 +152,8 @@ def test_head_is_get_without_the_body(api: httpx.Client, catalog: Catalog, photo
     assert head.headers["content-length"] == str(len(whole.content))
     assert head.headers["etag"] == whole.headers["etag"]
     assert api.head("/nothing").status_code == 404
+    assert api.head("/healthz").status_code == 200
+    assert 'method="HEAD",route="/healthz",status="200"' in api.get("/metrics").text
 
 
 def test_a_defect_is_told_without_the_inside(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

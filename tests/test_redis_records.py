@@ -1,16 +1,19 @@
 """Runs through a real Redis: made on one replica, read on the other, byte for byte; Redis gone and back."""
 
 import shutil
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 
+from app import redis_records
 from app.catalog import Catalog
 from app.errors import InvalidValue, RunsUnavailable
 from app.redis_records import RedisRecords, pack, unpack
@@ -108,6 +111,49 @@ def test_gone_and_back(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
     assert store.find("a") is None  # it kept nothing on disk
     said = [line.message for line in caplog.records]
     assert len(said) == 2 and "is gone" in said[0] and "is back" in said[1]  # once each
+
+
+def test_one_that_does_not_answer_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_records, "TIMEOUT", 0.5)
+    monkeypatch.setattr(redis_records, "SILENT", 60.0)
+    with socket.socket() as silent:  # takes connections, and says nothing
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        store = RedisRecords(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", 60)
+        with pytest.raises(RunsUnavailable):
+            store.find("a")
+        silent.settimeout(0)
+        for ask in (
+            partial(store.find, "a"),
+            store.check,
+            partial(store.share, "a", "b"),
+            partial(store.remove, "a"),
+        ):
+            with pytest.raises(RunsUnavailable, match="cannot be reached"):
+                ask()
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()  # the four did not even connect
+
+
+def test_one_that_answers_again_is_used_again(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_records, "TIMEOUT", 1.0)
+    monkeypatch.setattr(redis_records, "SILENT", 0.2)
+    store = RedisRecords(redis.url, 60)
+    store.put(record("a", time.time() + 60))
+    assert redis.process is not None
+    redis.process.send_signal(signal.SIGSTOP)
+    with pytest.raises(RunsUnavailable):
+        store.find("a")
+    redis.process.send_signal(signal.SIGCONT)
+
+    def is_back() -> bool:
+        try:
+            return store.find("a") is not None
+        except RunsUnavailable:
+            return False
+
+    wait_for(is_back)
 
 
 def test_an_address_that_is_none(make_settings: MakeSettings) -> None:
