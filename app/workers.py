@@ -42,6 +42,7 @@ class Workers:
         self.concurrency, self.queue = concurrency, queue
         self._places = CapacityLimiter(concurrency)
         self._drawing = CapacityLimiter(available_cores() + 2)
+        self._telling = CapacityLimiter(2)
         self._jobs: set[Job] = set()
         self._drawings: set[asyncio.Task[Any]] = set()
         self._shared: dict[str, Job] = {}
@@ -132,6 +133,10 @@ class Workers:
         self._drawings.add(task)
         task.add_done_callback(self._drawn)
         return await asyncio.shield(task)
+
+    async def tell(self, work: Callable[[], T]) -> T:
+        """Run what a probe asks for in a thread: whoever watches the service is not kept waiting by its drawings."""
+        return await to_thread.run_sync(work, limiter=self._telling)
 
     def _drawn(self, task: "asyncio.Task[Any]") -> None:
         self._drawings.discard(task)

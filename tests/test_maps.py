@@ -62,6 +62,12 @@ def test_shrinking_is_the_exact_area_mean(maps: Array, tile: int) -> None:
     np.testing.assert_allclose(shrunk, expected, atol=1e-5 * max(1.0, float(np.abs(maps).max())))
 
 
+def test_a_wide_map_is_shrunk_to_its_exact_area_mean_too() -> None:
+    maps = np.random.default_rng(0).normal(size=(2, 7, 41)).astype(np.float32)
+    assert fit(7, 41, 12) == (2, 12)  # rows first, and no whole number of them in a cell
+    np.testing.assert_allclose(shrink(maps, 12), [area_mean(plane, 2, 12) for plane in maps], atol=1e-6)
+
+
 def test_maps_that_fit_keep_their_size() -> None:
     maps = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     assert shrink(maps, 4) is maps

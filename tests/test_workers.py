@@ -161,6 +161,20 @@ def test_a_failure_leaves_nothing_in_memory(how: str) -> None:
         gc.enable()
 
 
+def test_who_watches_is_told_while_drawings_wait() -> None:
+    async def scenario() -> None:
+        workers, gate = Workers(concurrency=1, queue=0), threading.Event()
+        drawing = [asyncio.create_task(workers.draw(lambda: gate.wait(60))) for _ in range(available_cores() + 20)]
+        try:
+            assert await asyncio.wait_for(workers.tell(lambda: "well"), 30) == "well"
+            assert not any(task.done() for task in drawing)
+        finally:
+            gate.set()
+            await asyncio.gather(*drawing)
+
+    asyncio.run(scenario())
+
+
 def test_who_leaves_a_drawing_does_not_make_room_before_it_is_done() -> None:
     async def scenario() -> None:
         workers, gate, lock, running = Workers(concurrency=1, queue=1), threading.Event(), threading.Lock(), 0

@@ -35,7 +35,7 @@ async def get_readiness(service: Desk, _: Annotated[NoQuery, Query()]) -> Readin
     """
     catalog = service.catalog
     if catalog.ready:
-        problems = await service.look(service.problems)
+        problems = await service.workers.tell(service.problems)
         models = [manifest.id for manifest in catalog.models]
         problems = [service.without_places(problem) for problem in problems]
         return Readiness(status="degraded" if problems else "ready", models=models, problems=problems)
@@ -53,4 +53,4 @@ async def get_readiness(service: Desk, _: Annotated[NoQuery, Query()]) -> Readin
 @router.get("/metrics", response_class=Response, responses=METRICS | documented(InvalidValue))
 async def get_metrics(service: Desk, _: Annotated[NoQuery, Query()]) -> Response:
     """Counts and times since the start, for Prometheus."""
-    return Response(await service.look(service.metrics.text), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return Response(await service.workers.tell(service.metrics.text), headers={"Content-Type": CONTENT_TYPE_LATEST})
