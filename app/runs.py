@@ -105,13 +105,19 @@ class Runs:
         return record, True
 
     def record(self, run: str) -> Record:
-        """The record of a run; RunNotFound when it is unknown, deleted or expired."""
+        """The record of a run.
+
+        Raises:
+            RunNotFound: unknown, deleted or expired; or what it was made with is not here, or not any more.
+        """
         record = self.records.find(run)
         if record is None:
             raise RunNotFound(
                 f"There is no run '{run}': it was never made, was deleted, or has expired. Post the image again.",
                 run,
             )
+        if self.records.remote:  # else it was made by this process, whose networks stay what they are
+            self._require_same(record)
         return record
 
     def network(self, record: Record) -> Network:
@@ -126,16 +132,10 @@ class Runs:
         """Every layer's activation of a run, computed from its image: the same numbers as at first.
 
         Raises:
-            RunNotFound: what it was made with is no longer here, or not on this replica.
+            RunNotFound: as `record` does.
         """
-        network = self.network(record)
-        if make_id(network, record.sha256, Crops(record.crops), self.salt) != record.id:
-            raise RunNotFound(
-                f"The run '{record.id}' was made with another file or salt of {record.model}, or another version of "
-                "Convscope or onnxruntime, than there is here. Post the image again.",
-                record.id,
-            )
-        outcome = compute(network, Encoded(record.image, self.max_pixels))
+        self._require_same(record)
+        outcome = compute(self.network(record), Encoded(record.image, self.max_pixels))
         if self.records.find(record.id) is not None:  # deleted meanwhile: leave nothing behind
             self.derived.put(record.id, outcome.activations)
         return outcome.activations
@@ -148,6 +148,14 @@ class Runs:
         """Forget a run and all that was derived from it; RunNotFound when there is none."""
         self.record(run)
         self.records.remove(run)
+
+    def _require_same(self, record: Record) -> None:
+        if make_id(self.network(record), record.sha256, Crops(record.crops), self.salt) != record.id:
+            raise RunNotFound(
+                f"The run '{record.id}' was made with another file or salt of {record.model}, or another version of "
+                "Convscope or onnxruntime, than there is here. Post the image again.",
+                record.id,
+            )
 
     def _renewed(self, record: Record) -> Record:
         """A run posted again in the second half of its life gets a whole life from now."""

@@ -16,9 +16,11 @@ import pytest
 from app import redis_records
 from app.catalog import Catalog
 from app.errors import InvalidValue, RunsUnavailable
+from app.main import create_app
 from app.redis_records import RedisRecords, pack, unpack
 from app.stores import Elapsed, Record
-from tests.conftest import MakeSettings, Serve, draw_scene, encode, post_run, problem_of
+from tests.conftest import MakeSettings, Serve, draw_scene, encode, post_run, problem_of, serving
+from tests.small_onnx import classifier, save
 from tests.test_api_runs import urls_of
 
 
@@ -179,6 +181,23 @@ def test_made_on_one_replica_and_read_on_the_other(redis: Redis, serve: Serve, c
         assert second.delete(path).status_code == 204
         problem_of(first.get(path), 404, "run-not-found")
         problem_of(first.get(f"{path}/input.png"), 404, "run-not-found")
+
+
+def test_a_run_of_a_file_that_was_replaced_is_not_shown_as_the_new_one_s(
+    redis: Redis, make_settings: MakeSettings, photo: bytes, tmp_path: Path
+) -> None:
+    run = ""
+    for classes, status in ((8, 200), (5, 404)):
+        save(classifier(classes=classes), tmp_path / "own.onnx")
+        settings = make_settings(runs=redis.url, onnx=tmp_path / "own.onnx")
+        catalog = Catalog.open(settings)
+        catalog.prepare()
+        with serving(create_app(settings, catalog)) as url, httpx.Client(base_url=url, timeout=60) as client:
+            run = run or str(post_run(client, "own", photo)["id"])
+            for path in (f"/api/v1/runs/{run}", f"/api/v1/runs/{run}/input.png"):
+                answer = client.get(path)
+                assert answer.status_code == status, answer.text
+    assert "Post the image again" in problem_of(answer, 404, "run-not-found")["detail"]
 
 
 def test_without_redis_everything_else_works(redis: Redis, serve: Serve, catalog: Catalog, photo: bytes) -> None:
