@@ -1,5 +1,6 @@
-"""The memory that request bodies take together, bounded, as ASGI middleware."""
+"""The memory that request bodies take together, and large answers, bounded, as ASGI middleware."""
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import Overloaded
@@ -36,3 +37,46 @@ class UploadBudget:
             await self.app(scope, counted, send)
         finally:
             self.held -= own
+
+
+CHARGE = "convscope.charge"  # in a request's scope: counts bytes of its answer
+
+
+class AnswerBudget:
+    """Counts the bytes that answers are said to have (`charge`) until they are sent; too many at once are Overloaded.
+
+    A client may take minutes to read its answer, which is held so long. One answer alone is never too much.
+    """
+
+    def __init__(self, app: ASGIApp, answer_bytes: int) -> None:
+        self.app, self.limit, self.held = app, answer_bytes, 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, with a way to count its answer."""
+        own = 0
+
+        def charge(size: int) -> None:
+            nonlocal own
+            if own < self.held and self.held + size > self.limit:
+                raise Overloaded(
+                    f"Answers of {self.held} bytes are being computed or sent, this one has {size}, and this server "
+                    f"holds {self.limit}. Ask again in a second, for fewer outputs, or raise CONVSCOPE_ANSWER_BYTES.",
+                    retry_after=1,
+                )
+            own += size
+            self.held += size
+
+        try:
+            scope[CHARGE] = charge  # not in a copy, in which nobody outside of this would find the route
+            await self.app(scope, receive, send)
+        finally:
+            self.held -= own
+
+
+def charge(request: Request, size: int) -> None:
+    """Count so many bytes of the request's answer, before they are computed.
+
+    Raises:
+        Overloaded: other answers hold too much.
+    """
+    request.scope[CHARGE](size)

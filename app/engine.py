@@ -262,7 +262,7 @@ class Engine:
         held = sum(math.prod(layer.shape) for layer in self.graph.layers)
         step = self._fit(held) if self.graph.batch is None else 1
         sources = {name: self._relus.get(name, name) for name in names}
-        rows: dict[str, list[Array]] = {name: [] for name in names}
+        whole = {name: np.empty((len(tensors), *self.graph.layer(name).shape), np.float32) for name in names}
         asked = [self.graph.layer(name) for name in dict.fromkeys(sources.values())]
         computed = [layer for layer in asked if layer.op != "input"]
         for start in range(0, len(tensors), step):
@@ -275,8 +275,8 @@ class Engine:
                 some = array.reshape(-1, *stored)[: len(part)]
                 found[layer.name] = some.transpose(0, 3, 1, 2) if layer.channels_last else some
             for name, source in sources.items():
-                rows[name].append(found[source] if name == source else relu(found[source]))
-        return {name: np.ascontiguousarray(np.concatenate(parts), np.float32) for name, parts in rows.items()}
+                whole[name][start : start + step] = found[source] if name == source else relu(found[source])
+        return whole
 
     def _forward(self, batch: Array, names: list[str], session: Session | None = None) -> list[npt.NDArray[Any]]:
         """Run (B, C, H, W) through the session; B is 1 where the graph's batch size is fixed."""

@@ -15,7 +15,7 @@ from fastapi.openapi.utils import get_openapi
 from app import access, problems
 from app.access import BearerToken
 from app.assets import Assets
-from app.budget import UploadBudget
+from app.budget import AnswerBudget, UploadBudget
 from app.catalog import Catalog
 from app.clients import Clients
 from app.cores import single_threaded_products
@@ -73,6 +73,7 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
         log.warning("The page is not built: %s is missing. Run `make page`; the REST API works without it.", PAGE)
     problems.install(app, [route for router in ROUTERS for route in router.routes])
     # the last one added is the first to see a request
+    app.add_middleware(AnswerBudget, answer_bytes=settings.answer_bytes)
     app.add_middleware(UploadBudget, upload_bytes=settings.upload_bytes)
     app.add_middleware(Clients, body_seconds=settings.body_seconds)
     if settings.token:

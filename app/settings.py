@@ -64,6 +64,12 @@ class Settings(BaseSettings):
     upload_bytes: int = Field(
         256 * MIB, ge=1, description="Most bytes of request bodies held at once, all requests together; more get 503."
     )
+    answer_bytes: int = Field(
+        512 * MIB,
+        ge=1,
+        description="Most bytes of tensors in answers of the inference protocol that are computed or sent at once; "
+        "more get 503.",
+    )
     max_pixels: int = Field(50_000_000, ge=1, description="Most pixels of an uploaded image, from its header.")
     cache_bytes: int = Field(
         1024 * MIB, ge=0, description="Budget for derived data (activations, pictures), in bytes."

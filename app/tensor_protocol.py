@@ -5,7 +5,9 @@ header Inference-Header-Content-Length says how long that is, the tensors' raw l
 """
 
 import math
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +17,15 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.errors import InvalidValue
+from app.tensors import ArrayFile
 
 Array = npt.NDArray[np.float32]
 
 DATATYPE = "FP32"
 MOST_AXES = 8
 MOST_NUMBERS = 1 << 31
+LARGE_JSON_BYTES = 1024 * 1024  # as Python's objects it takes up to 27 times that
+LARGE_JSON = threading.Lock()  # so that several at once take no more than the largest of them
 JSON_BYTES = 64 * 1024 * 1024  # of numbers; as text they are three times that
 
 
@@ -87,7 +92,8 @@ def read_request(body: bytes, header_length: str | None) -> Asked:
             )
         length = int(header_length)
     try:
-        request = InferRequest.model_validate(orjson.loads(body[:length]))
+        with LARGE_JSON if length > LARGE_JSON_BYTES else nullcontext():
+            request = InferRequest.model_validate(orjson.loads(body[:length]))
     except orjson.JSONDecodeError as error:
         raise InvalidValue(f"The request is not JSON: {error}.", None, field="body") from error
     except ValidationError as error:
@@ -135,8 +141,8 @@ def _numbers(given: InputTensor, raw: bytes) -> Array:
 
 def write_answer(
     asked: Asked, outputs: Mapping[str, Array], about: Mapping[str, Any]
-) -> tuple[Sequence[bytes | memoryview], int | None]:
-    """The answer's body in pieces, and the length of its JSON where raw numbers follow.
+) -> tuple[ArrayFile, int | None]:
+    """The answer's body, and the length of its JSON where raw numbers follow.
 
     Raises:
         InvalidValue: more numbers as JSON than an answer may hold.
@@ -150,16 +156,16 @@ def write_answer(
             field="outputs",
         )
     told: list[dict[str, Any]] = []
-    raw: list[memoryview] = []
+    raw: list[Array] = []
     for name, array in outputs.items():
         one: dict[str, Any] = {"name": name, "datatype": DATATYPE, "shape": list(array.shape)}
         if name in binary:
             numbers = np.ascontiguousarray(array, dtype="<f4")
             one["parameters"] = {"binary_data_size": numbers.nbytes}
-            raw.append(numbers.reshape(-1).view(np.uint8).data)
+            raw.append(numbers)
         else:
             one["data"] = np.ascontiguousarray(array).reshape(-1)
         told.append(one)
     document = {**about, **({"id": asked.request.id} if asked.request.id is not None else {}), "outputs": told}
     head = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
-    return [head, *raw], len(head) if binary else None
+    return ArrayFile(head, tuple(raw)), len(head) if binary else None

@@ -1,5 +1,6 @@
 """The Open Inference Protocol, spoken by the real client."""
 
+import socket
 from collections.abc import Iterator
 
 import httpx
@@ -12,7 +13,8 @@ from app.catalog import Catalog
 from app.imaging import decode
 from app.network import Network
 from app.routes.inference import probabilities_name
-from tests.conftest import every_model
+from tests.conftest import Serve, every_model
+from tests.test_mirrors import wait_until
 
 
 @pytest.fixture
@@ -139,8 +141,8 @@ def test_errors_are_the_protocols(client: triton.InferenceServerClient, catalog:
         assert list(answer.json()) == ["error"]
 
 
-def test_an_answer_too_large_for_json_says_so(catalog: Catalog, api: httpx.Client) -> None:
-    network = max((one for one in catalog.networks if one.ready), key=lambda one: one.graph.units)
+def every_layer_of(network: Network, binary: bool) -> tuple[str, bytes, dict[str, str]]:
+    """Path, body and headers of a request for all layers of an empty picture."""
     shape = [1, *network.graph.input_shape]
     given = {
         "name": network.graph.input_name,
@@ -148,10 +150,42 @@ def test_an_answer_too_large_for_json_says_so(catalog: Catalog, api: httpx.Clien
         "datatype": "FP32",
         "parameters": {"binary_data_size": 4 * int(np.prod(shape))},
     }
-    request = {"inputs": [given], "outputs": [{"name": layer.name} for layer in network.graph.layers]}
+    request = {
+        "inputs": [given],
+        "outputs": [{"name": layer.name} for layer in network.graph.layers],
+        "parameters": {"binary_data_output": binary},
+    }
     asked = httpx.Request("POST", "http://x", json=request).content
     headers = {"Inference-Header-Content-Length": str(len(asked))}
-    answer = api.post(
-        f"/v2/models/{network.id}/infer", content=asked + bytes(4 * int(np.prod(shape))), headers=headers
-    )
+    return f"/v2/models/{network.id}/infer", asked + bytes(4 * int(np.prod(shape))), headers
+
+
+def test_answers_together_take_no_more_than_the_setting(catalog: Catalog, serve: Serve) -> None:
+    large = [one for one in catalog.networks if one.ready and 4 * one.graph.units > 10_000_000]  # no socket holds it
+    network = min(large, key=lambda one: one.graph.units)
+    client = serve(answer_bytes=1_000_000)
+    path, body, headers = every_layer_of(network, binary=True)
+
+    def answer() -> httpx.Response:
+        return client.post(path, content=body, headers=headers)
+
+    assert len(answer().content) > 4 * network.graph.units  # one alone is never too much
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect((client.base_url.host, client.base_url.port or 0))
+        told = "".join(
+            f"{name}: {value}\r\n" for name, value in (headers | {"Content-Length": str(len(body))}).items()
+        )
+        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\n{told}\r\n".encode() + body)
+        assert connection.recv(12) == b"HTTP/1.1 200"  # it is being sent, and not read on
+        refused = answer()
+        assert refused.status_code == 503 and "CONVSCOPE_ANSWER_BYTES" in refused.json()["error"]
+        assert int(refused.headers["retry-after"]) >= 1
+    wait_until(lambda: answer().status_code == 200)  # its client is gone
+
+
+def test_an_answer_too_large_for_json_says_so(catalog: Catalog, api: httpx.Client) -> None:
+    network = max((one for one in catalog.networks if one.ready), key=lambda one: one.graph.units)
+    path, body, headers = every_layer_of(network, binary=False)
+    answer = api.post(path, content=body, headers=headers)
     assert answer.status_code == 400 and "binary_data" in answer.json()["error"]

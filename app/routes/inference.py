@@ -7,6 +7,7 @@ import numpy as np
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
+from app.budget import charge
 from app.errors import (
     BodyTooLarge,
     ConvscopeError,
@@ -23,7 +24,7 @@ from app.errors import (
 from app.network import Network
 from app.problems import Responses
 from app.queries import NoQuery
-from app.routes.answers import ModelId
+from app.routes.answers import BINARY, JSON, Drawn, ModelId, send
 from app.schemas import Wire
 from app.service import Desk
 from app.tensor_protocol import DATATYPE, Array, Asked, InferRequest, read_request, write_answer
@@ -230,18 +231,22 @@ async def answer(request: Request, service: Desk, network: Network) -> Response:
         raise MediaTypeUnsupported(f"Content-Encoding is {encoding[:40]}; send the body as it is.", encoding[:40])
     body = await read_body(request, service.settings.max_body_bytes)
     asked = await service.look(lambda: read_request(body, request.headers.get(HEADER_LENGTH)))
-    names, tensors = wanted(network, asked), inputs(network, asked)
+    (names, size), tensors = wanted(network, asked), inputs(network, asked)
+    charge(request, size)
     outputs = await service.infer(network, tensors, names)
     about = {"model_name": network.id, "model_version": network.weights_id}
-    pieces, head = await service.look(lambda: write_answer(asked, outputs, about))
-    if head is None:
-        return Response(b"".join(pieces), media_type="application/json")
-    headers = {HEADER_LENGTH: str(head)}
-    return Response(b"".join(pieces), media_type="application/octet-stream", headers=headers)
+    file, head = await service.look(lambda: write_answer(asked, outputs, about))
+    headers = {} if head is None else {HEADER_LENGTH: str(head)}
+    return send(Drawn(file), JSON if head is None else BINARY, headers)
 
 
-def wanted(network: Network, asked: Asked) -> list[str]:
-    """The outputs that are asked for; LayerNotFound names what there is, InvalidValue what is too much."""
+def wanted(network: Network, asked: Asked) -> tuple[list[str], int]:
+    """The outputs that are asked for, and how many bytes they hold.
+
+    Raises:
+        LayerNotFound: an output that is not there.
+        InvalidValue: more than an answer holds.
+    """
     chosen = asked.request.outputs
     names = [one.name for one in chosen] if chosen else [probabilities_name(network)]
     names = list(dict.fromkeys(names))
@@ -257,7 +262,7 @@ def wanted(network: Network, asked: Asked) -> list[str]:
             size * batch,
             field="outputs",
         )
-    return names
+    return names, size * batch
 
 
 def inputs(network: Network, asked: Asked) -> Array:
