@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-# What reverse proxies add to a request. One that adds nothing still speaks HTTP/1.0 or passes the site's own name on.
+# What reverse proxies add to a request. One that adds nothing speaks HTTP/1.0 or passes the site's own name on;
+# one that does neither cannot be told from a user at this machine (docs/settings.md says what to set).
 FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 
 
