@@ -66,7 +66,7 @@ export class Page {
     this.input = new InputPanel(limits, {
       drawn: (strokes, byHand) => { this.drawn(strokes, byHand); },
       photo: (file) => { this.photo(file); },
-      refused: (problem) => { say(problem); },
+      refused: (problem) => { this.runner.refuse(); say(problem); },
       sample: (sample) => { this.sample(sample); },
     });
     const select = (layer: string, unit: number[]): void => { this.select(layer, unit); };
@@ -102,6 +102,7 @@ export class Page {
       show: (run, model) => this.showMaps(run, model),
       said: (error) => { say(error); },
     });
+    api.lost = (run) => { if (run === this.run?.id) this.runner.renew(); };
     this.loader = new Loader(api, (name, maps) => {
       this.layers.setMaps(name, maps);
       this.scene.setMaps(name, maps);
@@ -189,9 +190,9 @@ export class Page {
     this.scene.choose(undefined, []);
     this.showLegend(undefined);
     this.writeLink();
-    if (this.place.view !== "list") {
-      if (within) byId("scene").focus({ preventScroll: true }); // not lost with the panel
-    } else if (layer !== undefined) byId("layers").querySelector<HTMLElement>(`[data-layer="${CSS.escape(layer)}"] canvas`)?.focus({ preventScroll: true });
+    if (!within) return;
+    const from = this.place.view !== "list" ? byId("scene") : layer === undefined ? null : byId("layers").querySelector<HTMLElement>(`[data-layer="${CSS.escape(layer)}"] canvas`);
+    from?.focus({ preventScroll: true }); // not lost with the panel
   }
 
   /** Another network: what was chosen and arranged belonged to the one before. */
@@ -247,20 +248,18 @@ export class Page {
     const digit = model.input.channels === 1;
     const { runner } = this;
     if (runner.current !== null && "run" in runner.current && this.run === null) {
-      const known = await this.api.run(runner.current.run).catch((error: unknown) => {
-        if (error instanceof Problem && error.status === 404) return null; // it has expired
-        throw error;
-      });
+      const known = await this.api.runIfKept(runner.current.run);
       if (model !== this.model) return;
       if (known?.model === model.id && known.weights === this.weights?.id) {
         runner.start(runner.current);
         return;
       }
+      if (known === null) note("The picture of this link is no longer kept on this server: here is another one.");
       runner.current = null;
       delete this.place.run;
     }
     if (isBlank(runner.current)) runner.current = null; // another network has more to say of a sample
-    if (runner.current !== null && this.place.sample === undefined) {
+    if (runner.current !== null && ("accepted" in runner.current || this.place.sample === undefined)) { // a photo, on its way or taken
       runner.start(runner.current);
       return;
     }
@@ -293,6 +292,7 @@ export class Page {
 
   private photo(file: Blob): void {
     this.input.pad.rest();
+    if (this.weights !== null && !canRun(this.weights)) note("There is nothing to run here yet: the photo waits for weights with numbers.");
     this.runner.start({ picture: () => Promise.resolve(file), accepted: () => {
       delete this.place.sample;
       this.input.pad.clear();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { problemOf } from "../src/data/api";
+import { willGoOn, willPass } from "../src/data/server";
 import { readPlace, writePlace } from "../src/data/link";
 import { channelOrder, readOverview, tileFor, valueAt } from "../src/data/maps";
 import { parseNpy } from "../src/data/npy";
@@ -101,5 +102,14 @@ describe("link and problems", () => {
   it("shows a problem's own sentence", () => {
     expect(problemOf(404, '{"title":"T","detail":"There is no layer x.","type":"layer-not-found"}').message).toBe("There is no layer x.");
     expect(problemOf(502, "<html>").message).toContain("502");
+    const missing = problemOf(404, '{"title":"T","type":"urn:convscope:problem:run-not-found"}');
+    expect([missing.is("run-not-found"), missing.is("not-found")]).toEqual([true, false]);
+  });
+  it("tells what passes from what stays", () => {
+    expect(willPass(problemOf(409, "", 1))).toBe(true); // numbers that are being unpacked
+    expect(willPass(problemOf(409, ""))).toBe(false); // numbers that somebody has to fetch
+    expect(willPass(problemOf(503, "<html>"))).toBe(true); // a proxy's
+    const words = willGoOn(problemOf(409, '{"title":"T","type":"urn:convscope:problem:weights-not-ready"}', 1));
+    expect(words instanceof Error && words.message).toContain("still unpacking");
   });
 });

@@ -11,6 +11,8 @@ import { mapsOf } from "../src/data/shrink";
 import { cellAt, operatorOf, patchAt, windowOf } from "../src/data/window";
 import type { Explanation, Layer, ModelDetail, Source } from "../src/data/wire";
 import { colourIndex, lutFor, USUAL_GAMMA } from "../src/draw/colour";
+import { raysOf } from "../src/scene/rays";
+import { exerciseOf, ownParameters } from "../src/views/calculator";
 import { gammaAt, placeOf, readGamma } from "../src/views/gamma";
 import { sumsOf } from "../src/views/steps";
 
@@ -71,6 +73,18 @@ describe("calculator", () => {
     expect(EXERCISES.map((one) => calculate(one).fits)).toEqual([true, true, false, true, true, true, true]);
     expect([3, 5, 7].map((filter) => calculate({ pool: false, size: 32, depth: 1, filter, stride: 1, padding: 0, filters: 1 }).same)).toEqual([1, 2, 3]);
   });
+  it("is given by a layer of square windows, and says what of the layer it does not know", () => {
+    const conv = { name: "C", op: "conv", inputs: ["x"], shape: [16, 10, 10], kernel: [5, 5], stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1], groups: 1, parameters: 1516, table: [[0]] };
+    const table = (changes: object): Layer[] => [{ name: "x", shape: [6, 14, 14], inputs: [] }, { ...conv, ...changes }] as unknown as Layer[];
+    const given = (changes: object): ReturnType<typeof exerciseOf> => { const all = table(changes); return exerciseOf(all[1] as Layer, all); };
+    const own = (changes: object): string | null => { const all = table(changes); const exercise = given(changes); return exercise === null ? null : ownParameters(all[1] as Layer, exercise); };
+    expect(given({})).toEqual({ pool: false, size: 14, depth: 6, filter: 5, stride: 1, padding: 0, filters: 16 });
+    expect(own({})).toContain("1,516: its maps read only some");
+    expect(own({ parameters: 2416, table: null })).toBeNull();
+    expect(own({ parameters: 2400, table: null })).toContain("without biases");
+    expect(own({ op: "subsampling", kernel: [2, 2], stride: [2, 2], parameters: 12, table: null })).toContain("12: each map learns a coefficient and a bias");
+    for (const other of [{ kernel: [1, 7] }, { stride: [1, 2] }, { padding: [0, 0, 1, 1] }, { dilation: [2, 2] }]) expect(given(other)).toBeNull();
+  });
   it("says what cannot be", () => {
     expect(calculate({ pool: false, size: 3, depth: 1, filter: 7, stride: 1, padding: 1, filters: 1 }).problem).toContain("larger than the padded input (5)");
     expect(calculate({ pool: false, size: NaN, depth: 1, filter: 7, stride: 1, padding: 1, filters: 1 }).problem).toContain("Whole numbers");
@@ -112,6 +126,15 @@ describe("sliding window", () => {
     const operator = operatorOf(explanation("subsampling", [source(0, [[0, 1], [4, 5]], [[0.5, 0.5], [0.5, 0.5]])], { bias: 1 }), half);
     expect(cellAt(operator, window, input, [2, 4, 4], 0, 0).sum).toBe(1);
     expect(windowOf(layer("f", "full", [10]))).toBeNull();
+  });
+});
+
+describe("rays", () => {
+  it("lead to the cells of a window with gaps", () => {
+    const gaps = { layers: [layer("in", "input", [2, 4, 4]), layer("x", "conv", [1, 2, 3], ["in"], { dilation: [2, 1] })] };
+    const rays = raysOf(explanation("conv", [source(1, [[9, 9], [2, 3]], [[9, 9], [1, -2]], -1)]), gaps);
+    expect(rays.lines.map((line) => line.unit)).toEqual([[1, 1, 0], [1, 1, 1]]); // row -1 is padding, and two further is row 1
+    expect(rays.windows).toEqual([{ layer: "in", channel: 1, top: -1, left: 0, height: 3, width: 2 }]);
   });
 });
 

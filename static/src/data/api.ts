@@ -6,17 +6,24 @@ import type { Answer, Explanation, Model, ModelDetail, Pull, Run, Tour } from ".
 export class Problem extends Error {
   readonly status: number;
   readonly type: string;
+  readonly retryAfter: number | null; // seconds after which it may be gone
 
-  constructor(status: number, type: string, message: string) {
+  constructor(status: number, type: string, message: string, retryAfter: number | null = null) {
     super(message);
     this.name = "Problem";
     this.status = status;
     this.type = type;
+    this.retryAfter = retryAfter;
+  }
+
+  /** Whether it is this kind of problem, by the last part of its type. */
+  is(kind: string): boolean {
+    return this.type.endsWith(`:${kind}`);
   }
 }
 
 /** The sentence of a problem+json body; a plain one where the body is something else. */
-export function problemOf(status: number, body: string): Problem {
+export function problemOf(status: number, body: string, retryAfter: number | null = null): Problem {
   try {
     const document: unknown = JSON.parse(body);
     if (typeof document === "object" && document !== null) {
@@ -24,12 +31,12 @@ export function problemOf(status: number, body: string): Problem {
       const title = typeof fields["title"] === "string" ? fields["title"] : "";
       const detail = typeof fields["detail"] === "string" ? fields["detail"] : "";
       const type = typeof fields["type"] === "string" ? fields["type"] : "";
-      if (title !== "" || detail !== "") return new Problem(status, type, detail === "" ? `${title}.` : detail);
+      if (title !== "" || detail !== "") return new Problem(status, type, detail === "" ? `${title}.` : detail, retryAfter);
     }
   } catch {
     // Not JSON: a proxy's page, for example. The status is all there is to say.
   }
-  return new Problem(status, "", `The server answered with status ${status} and no explanation.`);
+  return new Problem(status, "", `The server answered with status ${status} and no explanation.`, retryAfter);
 }
 
 const segment = encodeURIComponent;
@@ -39,6 +46,8 @@ export type Picture = Blob | Uint8Array<ArrayBuffer>;
 
 export class Api {
   private readonly root: string;
+  /** Told the run that the server no longer has. */
+  lost: (run: string) => void = () => undefined;
 
   /** `root` is the path prefix of the service, without a trailing slash. */
   constructor(root: string) {
@@ -104,6 +113,16 @@ export class Api {
     return this.json(`/runs/${segment(run)}`);
   }
 
+  /** A run, or null where it has expired. */
+  async runIfKept(run: string): Promise<Run | null> {
+    try {
+      return await this.run(run);
+    } catch (error) {
+      if (error instanceof Problem && error.status === 404) return null;
+      throw error;
+    }
+  }
+
   /** The picture as the network saw it. */
   async input(run: string): Promise<ImageBitmap> {
     return createImageBitmap(await (await this.fetch(`/runs/${segment(run)}/input.png`)).blob());
@@ -157,7 +176,12 @@ export class Api {
     } catch {
       throw new Problem(0, "", "The server does not answer. Is it still running?");
     }
-    if (!response.ok) throw problemOf(response.status, await response.text());
+    if (!response.ok) {
+      const seconds = Number(response.headers.get("Retry-After") ?? NaN); // a date is never sent here
+      const problem = problemOf(response.status, await response.text(), Number.isFinite(seconds) ? seconds : null);
+      if (problem.is("run-not-found")) this.lost(decodeURIComponent(path.split("/")[2] ?? "").split("?")[0] ?? "");
+      throw problem;
+    }
     return response;
   }
 }

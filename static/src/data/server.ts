@@ -9,8 +9,15 @@ const AGAIN = 2000;
 /** Whether nobody answered. */
 export const isGone = (error: unknown): error is Problem => error instanceof Problem && error.status === 0;
 
-/** What is said where the page waits for a server that is gone, and then does what was asked; other errors as they are. */
-export const willGoOn = (error: unknown): unknown => (isGone(error) ? new Problem(0, error.type, `${error.message} The page goes on by itself when it is back.`) : error);
+/** What is said where the page waits for a server that is gone or gets ready, and then does what was asked; other errors as they are. */
+export function willGoOn(error: unknown): unknown {
+  if (isGone(error)) return new Problem(0, error.type, `${error.message} The page goes on by itself when it is back.`);
+  if (error instanceof Problem && willPass(error) && error.is("weights-not-ready")) return new Problem(error.status, error.type, "The server is still unpacking this network's numbers. The page goes on by itself when they are there.");
+  return error;
+}
+
+/** Whether it is worth asking again: the server says when, or has too much to do. */
+export const willPass = (error: unknown): boolean => error instanceof Problem && (error.retryAfter !== null || error.status === 503);
 
 let back: Promise<void> | null = null;
 

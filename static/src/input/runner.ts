@@ -1,14 +1,22 @@
 /** From an input to its maps: the newest input first, and while the maps of one come, the next is on its way. */
 
 import { Problem, type Api, type Picture } from "../data/api";
-import { isGone, untilAlive, willGoOn } from "../data/server";
+import { isGone, untilAlive, willGoOn, willPass } from "../data/server";
+import { pause } from "../dom";
 import type { ModelDetail, Run, WeightsInfo } from "../data/wire";
 import { Busy } from "./busy";
 import { Latest } from "./latest";
 import type { Input } from "./picture";
 
-/** How long until a server that has too much to do is asked again, in milliseconds. */
+/** How long until a server that has too much to do, or broke off, is asked again at the earliest, in milliseconds. */
 const BUSY = 2000;
+
+/** So often an input is tried whose connection breaks off, though the server answers: it may be the input. */
+const TRIES = 3;
+const BROKEN = "The connection broke off each time that this picture was sent, though the server answers. Choose another picture, or a smaller one.";
+
+/** A run that has gone from the server is made once more, at most so often, in milliseconds: replicas that do not share theirs lose them at once. */
+const RENEWAL = 30_000;
 
 /** The network that inputs go into. */
 export interface Served {
@@ -35,6 +43,9 @@ export interface RunnerEvents {
 export class Runner {
   current: Input | null = null;
   private accepted: Input | null = null; // the last that the server has taken
+  private refused = false; // what was said last is of an input that came later than what is shown
+  private renewed = -RENEWAL; // performance.now()
+  private breaks = 0; // of the connection, without an answer between
   private readonly api: Api;
   private readonly events: RunnerEvents;
   private readonly busy = new Busy(document.body);
@@ -48,13 +59,27 @@ export class Runner {
 
   /** Takes an input, and runs it now or after the run in progress. */
   start(input: Input): void {
+    if (input !== this.current) this.breaks = 0;
     this.current = input;
+    this.refused = false;
     if (this.events.served() !== null) this.runs.push(input);
+  }
+
+  /** An input was refused before it came here: what was said of it stays until there is another. */
+  refuse(): void {
+    this.refused = true;
   }
 
   /** Runs the picture once more, where this browser has it. */
   again(): void {
     if (this.current !== null && "picture" in this.current) this.start(this.current);
+  }
+
+  /** The run that is shown has gone from the server: the picture is run once more. */
+  renew(): void {
+    if (performance.now() - this.renewed < RENEWAL) return;
+    this.renewed = performance.now();
+    this.again();
   }
 
   /** The picture in use, where this browser has it. */
@@ -68,6 +93,7 @@ export class Runner {
     const { model, weights } = served;
     try {
       const run = "run" in input ? await this.api.run(input.run) : await this.api.createRun(model.id, weights.id, await input.picture(), this.events.precision());
+      this.breaks = 0;
       if (!this.serves(served)) return; // the reader has gone on to another network
       if (this.current === input && "accepted" in input) input.accepted();
       this.accepted = input;
@@ -82,7 +108,7 @@ export class Runner {
     if (!this.serves(served)) return;
     try {
       await this.events.show(run, served.model);
-      this.events.said(null);
+      if (!this.refused) this.events.said(null);
     } catch (error) {
       this.failed(error, served, input);
     }
@@ -93,15 +119,20 @@ export class Runner {
   }
 
   private failed(error: unknown, served: Served, input: Input): void {
-    if (this.serves(served)) this.events.said(willGoOn(error));
-    if (isGone(error)) void this.recover(input);
-    else if (error instanceof Problem && error.status === 503) window.setTimeout(() => { this.retry(input); }, BUSY);
-    else if (this.current === input) this.current = this.accepted; // what cannot be read is not tried on the next network
+    const goesOn = willPass(error) || (isGone(error) && ++this.breaks <= TRIES);
+    if (this.serves(served)) this.events.said(goesOn ? willGoOn(error) : isGone(error) ? new Error(BROKEN) : error);
+    if (error instanceof Problem && willPass(error)) window.setTimeout(() => { this.retry(input); }, Math.max(BUSY, 1000 * (error.retryAfter ?? 0)));
+    else if (goesOn) void this.recover(input);
+    else if (this.current === input) { // what cannot be read is not tried on the next network
+      this.current = this.accepted;
+      this.refused = true;
+    }
   }
 
   /** Waits for a server that has gone, and runs the input when it is back. */
   private async recover(input: Input): Promise<void> {
     await untilAlive(this.api);
+    if (this.breaks > 1) await pause(BUSY);
     this.retry(input);
   }
 

@@ -32,6 +32,7 @@ const WINDOWS = 40;
 
 export function raysOf(explanation: Explanation, model: Pick<ModelDetail, "layers">): Rays {
   const ranked = contributions(explanation);
+  const [down, across] = model.layers.find((layer) => layer.name === explanation.layer)?.dilation ?? [1, 1];
   const maximum = explanation.op === "max_pool";
   const best = maximum && ranked[0] !== undefined ? strongestCell(explanation.op, ranked[0]) : null;
   const lines: RayLine[] = [];
@@ -42,11 +43,11 @@ export function raysOf(explanation: Explanation, model: Pick<ModelDetail, "layer
     const terms = item.cells ?? source.values;
     terms.forEach((row, y) => {
       row.forEach((amount, x) => {
-        const unit = unitUnder(source, [y, x], shape);
+        const unit = unitUnder(source, [y, x], shape, [down, across]);
         if (unit === null) return; // in the padding
         cells += 1;
-        const [channel = 0, down = 0, across = 0] = unit;
-        lines.push({ layer: source.layer, unit: [channel, down, across], amount, share: 0, winner: best !== null && best[0] === y && best[1] === x });
+        const [channel = 0, below = 0, beside = 0] = unit;
+        lines.push({ layer: source.layer, unit: [channel, below, beside], amount, share: 0, winner: best !== null && best[0] === y && best[1] === x });
       });
     });
   }
@@ -57,7 +58,8 @@ export function raysOf(explanation: Explanation, model: Pick<ModelDetail, "layer
   const most = strongest.reduce((limit, line) => Math.max(limit, Math.abs(line.amount)), 1e-30);
   for (const line of strongest) line.share = Math.abs(line.amount) / most;
   const windows = ranked.filter(({ source }) => source.values.flat().length > 1).slice(0, WINDOWS).map(({ source }): Window => ({
-    layer: source.layer, channel: source.channel, top: source.top, left: source.left, height: source.values.length, width: source.values[0]?.length ?? 1,
+    layer: source.layer, channel: source.channel, top: source.top, left: source.left,
+    height: (source.values.length - 1) * down + 1, width: ((source.values[0]?.length ?? 1) - 1) * across + 1, // gaps included
   }));
   return { lines: strongest.reverse(), windows, cells };
 }

@@ -56,6 +56,11 @@ export class Arithmetic {
   /** Asks every arithmetic for its answer, while another than the usual one is chosen. */
   compare(model: ModelDetail, weights: WeightsInfo, input: Input): void {
     this.latest = input;
+    const here = "picture" in input; // or only the run that a link names
+    for (const one of this.switches.children) {
+      one.toggleAttribute("disabled", !here);
+      one.setAttribute("title", here ? "" : "This browser has not got the picture of this link: choose one, and it is run with either.");
+    }
     if (this.precision === "fp32" || !("picture" in input) || isBlank(input)) {
       this.table.replaceChildren();
       return;

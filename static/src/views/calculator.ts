@@ -14,16 +14,27 @@ const FIELDS: readonly (readonly [Field, string, string])[] = [
   ["depth", "D depth", "Depth: input maps"], ["filters", "K filters", "Filters: output maps"],
 ];
 
-/** The exercise that a layer is, for square windows. */
+/** The exercise that a layer is; null where its window is not square, or has gaps: the exercise knows neither. */
 export function exerciseOf(layer: Layer, layers: readonly Layer[]): Exercise | null {
   const window = windowOf(layer);
   const source = layers.find((one) => one.name === layer.inputs[0]);
   if (window === null || source === undefined) return null;
+  const { kernel: [rows, columns], stride: [down, across], padding: [top, left, bottom, right], dilation } = window;
+  if (rows !== columns || down !== across || dilation.some((gap) => gap !== 1) || new Set([top, left, bottom, right]).size > 1) return null;
   const [depth, , width] = sizeOf(source);
   return {
     pool: layer.op !== "conv", size: width, depth: Math.round(depth / (layer.groups ?? 1)), filter: window.kernel[1], stride: window.stride[1],
     padding: window.padding[1], filters: sizeOf(layer)[0],
   };
+}
+
+/** Why a layer has another number of parameters than the exercise, or null where it has the same. */
+export function ownParameters(layer: Layer, exercise: Exercise): string | null {
+  if (layer.parameters === calculate(exercise).parameters) return null;
+  const why = layer.op === "subsampling" ? "each map learns a coefficient and a bias"
+    : (layer.table ?? null) !== null ? "its maps read only some of the input maps, as its table says"
+      : "it is built differently, perhaps without biases";
+  return `This layer itself has ${count(layer.parameters)}: ${why}.`;
 }
 
 export class Calculator {
@@ -32,8 +43,11 @@ export class Calculator {
   private readonly kind = h("select", { "aria-label": "Kind of layer", "data-field": "kind" }, h("option", { value: "conv" }, "Convolution"), h("option", { value: "pool" }, "Pool"));
   private readonly answer = h("div", { class: "calculator-answer", "aria-live": "polite" });
   private readonly picture = h("div", { class: "calculator-picture" });
+  private readonly own: { exercise: Exercise; words: string } | null;
 
-  constructor(exercise: Exercise) {
+  /** `own` is said of the exercise as it is given: what the layer has that it is taken from. */
+  constructor(exercise: Exercise, own: string | null = null) {
+    this.own = own === null ? null : { exercise, words: own };
     const fields = FIELDS.map(([field, letter, title]) => {
       const input = h("input", { type: "number", min: field === "padding" ? 0 : 1, max: 4096, step: 1, "data-field": field, "aria-label": title });
       input.addEventListener("input", () => { this.compute(); });
@@ -86,6 +100,7 @@ export class Calculator {
     else lines.push(h("p", { class: "dim" }, `The last window would hang over the edge. A network rounds down, to ${answer.side}, or pads.`));
     if (exercise.pool) lines.push(h("p", {}, "Parameters: 0. A pool learns nothing, and keeps the depth."));
     else lines.push(h("p", {}, `Parameters: (${exercise.filter}·${exercise.filter}·${exercise.depth} + 1)·${exercise.filters} = ${count(answer.each)}·${count(exercise.filters)} = `, h("strong", {}, count(answer.parameters))));
+    if (this.own !== null && FIELDS.every(([field]) => exercise[field] === this.own?.exercise[field])) lines.push(h("p", { class: "own" }, this.own.words));
     if (answer.same !== null && exercise.stride === 1 && !exercise.pool) lines.push(h("p", { class: "dim" }, `“Same” padding for F = ${exercise.filter} is (F − 1)/2 = ${answer.same}.`));
     this.answer.replaceChildren(...lines);
     this.picture.replaceChildren(strip(exercise, answer.fits));

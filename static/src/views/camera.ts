@@ -31,6 +31,7 @@ export class Camera {
   private readonly dialog: HTMLDialogElement;
   private readonly photo: (picture: Blob) => void;
   private stream: MediaStream | null = null;
+  private openings = 0; // so far: the browser may ask for longer than the dialog is open
 
   constructor(photo: (picture: Blob) => void) {
     this.photo = photo;
@@ -43,6 +44,7 @@ export class Camera {
   }
 
   private async open(): Promise<void> {
+    const opening = ++this.openings;
     this.shoot.disabled = true;
     this.words.textContent = "";
     this.dialog.showModal();
@@ -55,17 +57,19 @@ export class Camera {
     this.words.textContent = "The browser asks whether this page may use the camera.";
     try {
       const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" }, audio: false });
-      if (!this.dialog.open) { // closed while the browser asked
+      if (!this.dialog.open || opening !== this.openings) { // closed while the browser asked, or opened again
         for (const track of stream.getTracks()) track.stop();
         return;
       }
       this.stream = stream;
       this.video.srcObject = stream;
       await this.video.play();
+      if (opening !== this.openings) return;
       this.words.textContent = "The picture is sent to this server when you take it, not before.";
       this.shoot.disabled = false;
       this.shoot.focus();
     } catch (error) {
+      if (opening !== this.openings) return;
       this.words.textContent = refusal(error);
       this.video.hidden = true;
     }

@@ -117,14 +117,25 @@ export class Compare {
   }
 
   private async fetch(other: Other): Promise<Half> {
-    const model = await this.api.model(other.model, "");
-    if (other.run !== undefined) return { model, run: await this.api.run(other.run) };
+    if (other.run !== undefined) { // with the weights that it was made with, whose layers and sizes may be others
+      const run = await this.api.run(other.run);
+      return { model: await this.api.model(run.model, run.weights), run };
+    }
     const left = this.host.left();
     const sample = sampleNamed(other.sample);
     if (sample === undefined && left?.model.id === other.model) return left;
     const picture = sample === undefined ? this.host.picture() : samplePicture(sample);
     if (picture === null) throw new Error("This browser has not got the picture of a link, only its run. Choose a sample, or upload the picture again.");
+    if (left?.model.id === other.model) return { model: left.model, run: await this.api.createRun(left.model.id, left.run.weights, await picture, left.run.precision) };
+    const model = await this.api.model(other.model, "");
     return { model, run: await this.api.createRun(model.id, model.default_weights, await picture) };
+  }
+
+  /** The network's title, with what of it the reader may have chosen: other weights than the usual, other arithmetic. */
+  private titleOf({ model, run }: Half): string {
+    const weights = model.weights.find((one) => one.id === run.weights);
+    const other = run.weights === model.default_weights || weights === undefined ? [] : [weights.title];
+    return [model.title, ...other, ...(run.precision === "int8" ? ["8 bits"] : [])].join(", ");
   }
 
   private fillLayers(): void {
@@ -164,7 +175,7 @@ export class Compare {
     const [first, second] = await Promise.all([this.tensors.get(left.run.id, a.name), this.tensors.get(right.run.id, b.name)]);
     const wide = this.maps.clientWidth;
     const width = wide < 700 ? wide : Math.floor((wide - 48) / 3);
-    this.maps.replaceChildren(await pairView({ title: left.model.title, layer: a, data: first.data }, { title: right.model.title, layer: b, data: second.data }, { ...this.host.look(), differentFirst: this.order.checked, width }));
+    this.maps.replaceChildren(await pairView({ title: this.titleOf(left), layer: a, data: first.data }, { title: this.titleOf(right), layer: b, data: second.data }, { ...this.host.look(), differentFirst: this.order.checked, width }));
     Object.assign(this.maps.dataset, { left: a.name, right: b.name, leftRun: left.run.id, rightRun: right.run.id });
   }
 
@@ -177,6 +188,6 @@ export class Compare {
     });
     return h("section", { class: "compare-answer", "aria-label": `${side}: ${half.model.title}`, "data-run": half.run.id },
       h("img", { class: "seen", src: this.api.inputUrl(half.run.id), alt: `The picture as ${half.model.title} saw it`, width: 84, height: 84 }),
-      h("div", {}, h("h3", {}, half.model.title, weights?.trained === true ? "" : h("span", { class: "dim" }, " not trained")), h("ol", { class: weights?.trained === true ? "bars" : "bars untrained" }, ...rows)));
+      h("div", {}, h("h3", {}, this.titleOf(half), weights?.trained === true ? "" : h("span", { class: "dim" }, " not trained")), h("ol", { class: weights?.trained === true ? "bars" : "bars untrained" }, ...rows)));
   }
 }

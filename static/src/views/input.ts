@@ -6,7 +6,7 @@ import { whenDrawable, whenStarted } from "../draw/ready";
 import { Camera } from "./camera";
 import { say } from "./notices";
 import type { Stroke } from "../input/drawing";
-import { tooLarge } from "../input/picture";
+import { holdPhoto } from "../input/picture";
 import { Pad } from "../input/pad";
 import { SAMPLES, type Sample } from "../input/samples";
 import { paintedScene } from "../input/gallery";
@@ -15,7 +15,7 @@ import { asStrokes, drawInk } from "../input/ink";
 export interface InputEvents {
   drawn: (strokes: readonly Stroke[], byHand: boolean) => void;
   photo: (file: Blob) => void;
-  refused: (problem: Error) => void;
+  refused: (problem: unknown) => void;
   sample: (sample: Sample) => void;
 }
 
@@ -28,25 +28,30 @@ export class InputPanel {
 
   constructor({ keepSeconds, maxBytes }: { keepSeconds: number; maxBytes: number }, events: InputEvents) {
     this.pad = new Pad(events.drawn);
-    const take = (photo: Blob): void => {
-      const problem = tooLarge(photo, maxBytes);
-      if (problem === null) events.photo(photo);
-      else events.refused(problem);
+    let taken = 0;
+    const take = async (photo: Blob): Promise<void> => {
+      const mine = ++taken;
+      try {
+        const held = await holdPhoto(photo, maxBytes);
+        if (mine === taken) events.photo(held); // or else a later one was quicker
+      } catch (problem) {
+        if (mine === taken) events.refused(problem);
+      }
     };
     const file = h("input", { type: "file", accept: "image/*", class: "visually-hidden", id: "file", tabindex: -1, "aria-label": "Photo to upload" });
     file.addEventListener("change", () => {
       const [photo] = file.files ?? [];
-      if (photo !== undefined) take(photo);
+      if (photo !== undefined) void take(photo);
       file.value = ""; // the same file can be chosen again
     });
     const upload = button("Upload a photo", () => { file.click(); }, { class: "upload" });
-    const camera = new Camera(take);
+    const camera = new Camera((photo) => { void take(photo); });
     this.seenFigure = h("figure", { class: "seen-figure", hidden: true }, this.seen, h("figcaption", {}, "As the network saw it"));
     for (const sample of SAMPLES) this.samples.append(sampleButton(sample, events.sample));
     this.element = h("section", { class: "panel input" }, h("h2", {}, "Input"), this.pad.element, this.samples,
       h("div", { class: "photo-row" }, h("div", {}, h("div", { class: "photo-buttons" }, upload, camera.button), file, h("p", { class: "dim" }, "or drop or paste one anywhere")), this.seenFigure),
       h("p", { class: "note dim", "data-keep-seconds": keepSeconds }, `What you draw or upload is kept on this server for at most ${duration(keepSeconds)}, and goes nowhere else.`));
-    listenForPhotos(take);
+    listenForPhotos((photo) => { void take(photo); });
   }
 
   /** Shows the tools that suit a network of so many channels. */

@@ -12,7 +12,7 @@ import type { Layer, ModelDetail, Run } from "../data/wire";
 import { lutFor, rangeFor, type Scale, type Theme } from "../draw/colour";
 import { whenDrawable } from "../draw/ready";
 import { Latest } from "../input/latest";
-import { Calculator, exerciseOf } from "./calculator";
+import { Calculator, exerciseOf, ownParameters } from "./calculator";
 import { enlargedView } from "./enlarged";
 import { explanationView } from "./explanation";
 import { fieldView } from "./field";
@@ -102,7 +102,7 @@ export class Inspector {
       try {
         const tensor = await this.tensors.get(run.id, layer.name);
         if (!stays()) return;
-        const view = slides(layer) ? this.view : "map";
+        const view = !slides(layer) || (this.view === "calculator" && exerciseOf(layer, model.layers) === null) ? "map" : this.view;
         const above = view === "window" ? await this.windowView(shown, tensor) : view === "calculator" ? calculatorView(layer, model) : null;
         if (!stays()) return;
         this.render(shown, tensor, view, above);
@@ -137,7 +137,7 @@ export class Inspector {
     const [min, max] = extent(values);
     const vector = layer.shape.length < 3;
     const label = vector && model.labels.length === channels ? ` “${model.labels[channel] ?? ""}”` : "";
-    const focused = this.wanted ? "map" : document.activeElement instanceof HTMLElement && this.place.contains(document.activeElement) ? document.activeElement.dataset["focus"] : undefined;
+    const focused = this.wanted ? "map" : document.activeElement instanceof HTMLElement && this.place.contains(document.activeElement) ? document.activeElement.dataset["focus"] ?? "map" : undefined; // what has gone, such as a step of the walk, gives the keys to the map
     const step = (by: number): void => {
       this.events.select(layer.name, [(channel + by + channels) % channels, ...unit.slice(1)]);
     };
@@ -149,7 +149,7 @@ export class Inspector {
 
     this.place.replaceChildren(head);
     if (this.trail.length > 0) this.place.append(this.trailView());
-    if (slides(layer)) this.place.append(this.viewsBar(view));
+    if (slides(layer)) this.place.append(this.viewsBar(view, exerciseOf(layer, model.layers) !== null));
     const [from, to] = rangeFor(look.scale, low, high, min, max);
     if (above !== null) this.place.append(above);
     else if (!vector) {
@@ -171,8 +171,9 @@ export class Inspector {
     next?.focus({ preventScroll: true });
   }
 
-  private viewsBar(view: InspectorView): HTMLElement {
-    return h("div", { class: "panel-views", role: "group", "aria-label": "What is shown" }, ...VIEWS.map(([name, title]) =>
+  private viewsBar(view: InspectorView, calculates: boolean): HTMLElement {
+    const offered = VIEWS.filter(([name]) => calculates || name !== "calculator");
+    return h("div", { class: "panel-views", role: "group", "aria-label": "What is shown" }, ...offered.map(([name, title]) =>
       button(title, () => { this.events.view(name); }, { class: "tool", "data-view": name, "data-focus": `view-${name}`, "aria-pressed": String(name === view) })));
   }
 
@@ -275,7 +276,7 @@ export function slides(layer: Layer): boolean {
 
 function calculatorView(layer: Layer, model: ModelDetail): HTMLElement | null {
   const exercise = exerciseOf(layer, model.layers);
-  return exercise === null ? null : new Calculator(exercise).element;
+  return exercise === null ? null : new Calculator(exercise, ownParameters(layer, exercise)).element;
 }
 
 const side = (): number => Math.min(SIDE, window.innerWidth - 48);

@@ -57,9 +57,11 @@ export class Picker {
       card.setAttribute("aria-pressed", String(shown));
       if (shown) card.scrollIntoView({ block: "nearest", inline: "nearest" });
     }
+    const focused = this.weights.contains(document.activeElement) && document.activeElement instanceof HTMLSelectElement;
     const select = h("select", { id: "weights", "data-model": model.id },
       ...model.weights.map((one) => h("option", { value: one.id, selected: one.id === weights.id }, optionWords(one))));
     this.weights.replaceChildren(h("label", { for: "weights" }, "Weights"), select, this.pulls.element);
+    if (focused) select.focus({ preventScroll: true }); // the arrow keys go on from here
     this.pulls.show(model, weights);
   }
 }

@@ -45,7 +45,7 @@ export class Pulls {
         this.again = false;
         const pulls = document.hidden ? null : await this.api.pulls().catch(() => null); // a server that is away is asked again
         if (pulls !== null) this.update(pulls);
-        moving = [...this.rows.values()].some((row) => MOVING.has(row.pull.state));
+        moving = pulls === null || [...this.rows.values()].some((row) => MOVING.has(row.pull.state));
         if (moving) await new Promise((after) => setTimeout(after, EVERY));
       }
     } finally {

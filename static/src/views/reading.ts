@@ -7,6 +7,7 @@
 import { h } from "../dom";
 import type { Api } from "../data/api";
 import { Problem } from "../data/api";
+import { willPass } from "../data/server";
 import { count, figure } from "../data/number";
 import type { Explanation, Layer, ModelDetail, Run } from "../data/wire";
 import { Latest } from "../input/latest";
@@ -112,7 +113,8 @@ export class Reading {
     }
     if (run !== this.run) return;
     if (this.known.size > KEPT) this.known.clear();
-    if (!(told instanceof Problem && told.status === 0)) this.known.set(this.key(mark), told);
+    const passes = told instanceof Problem && (told.status === 0 || willPass(told) || told.is("run-not-found"));
+    if (!passes) this.known.set(this.key(mark), told);
     this.tell(mark, told);
   }
 
