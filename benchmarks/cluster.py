@@ -9,7 +9,6 @@ to share them with the ingress, the proxy and the clients.)
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -29,15 +28,9 @@ from app.cluster import Arguments, build
 from app.settings import Settings
 from benchmarks.floor import forward
 from benchmarks.pictures import half_megabyte, variants
+from benchmarks.port import free_port
 
 FILE = Path(__file__).with_name("cluster.json")
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def throughput(url: str, network: str, clients: int, seconds: float) -> float:

@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from app import png
+from benchmarks.port import free_port
 
 IMAGES = 16
 CALM_SECONDS = 3.0
@@ -272,9 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--factor", type=float, default=4.0, help="of the median x depth that the p99 may take")
     parser.add_argument("--cache-dir", default="")
     options = parser.parse_args(arguments)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     start = "import sys; from app.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", start, "serve", "--port", str(port), "--log-level", "error"]
     command += ["--provider", "cpu", "--concurrency", str(options.concurrency), "--queue", str(options.queue)]

@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from benchmarks.port import free_port
 
 IDLE = 3  # seconds, less than a server keeps an idle connection
 START = "import sys; from app.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -71,9 +72,7 @@ def serving(threads: int, **settings: str) -> Iterator[Place]:
     Raises:
         RuntimeError: it did not become ready; the message ends with its log.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     environment = {
         **os.environ,
         "CONVSCOPE_THREADS": str(threads),

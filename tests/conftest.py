@@ -71,13 +71,6 @@ def catalog(make_settings: MakeSettings) -> Catalog:
     return opened
 
 
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def serving(
     app: FastAPI,

@@ -15,7 +15,8 @@ import pytest
 from app.catalog import Catalog
 from app.errors import InvalidValue, ModelNotFound, Overloaded
 from app.wanted import ABANDONED, Abandoned
-from tests.conftest import draw_scene, encode, free_port, post_run, problem_of
+from benchmarks.port import free_port
+from tests.conftest import draw_scene, encode, post_run, problem_of
 from tests.test_mirrors import wait_until
 from tests.test_redis_records import Redis, redis
 

@@ -19,6 +19,7 @@ import pytest
 from app.bombs import MOST_PIXELS, MOST_SCANS
 from app.catalog import Catalog
 from app.manifest import PhotoPreprocessing
+from benchmarks.port import free_port
 from tests.conftest import draw_scene, encode, problem_of
 from tests.mutations import corpus, largest, mutated, scanned, tiled
 
@@ -31,9 +32,7 @@ class Process:
     """A server in a process of its own, whose memory and time are its own."""
 
     def __init__(self, cache_dir: Path, model: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         command = [sys.executable, "-c", START, "serve", "--port", str(port), "--cache-dir", str(cache_dir)]
         command += ["--provider", "cpu", "--log-level", "error", "--threads", "1"]
         self.process = subprocess.Popen(command)

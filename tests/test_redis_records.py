@@ -19,6 +19,7 @@ from app.errors import InvalidValue, RunsUnavailable
 from app.main import create_app
 from app.redis_records import RedisRecords, pack, unpack
 from app.stores import Elapsed, Record
+from benchmarks.port import free_port
 from tests.conftest import MakeSettings, Serve, draw_scene, encode, post_run, problem_of, serving
 from tests.small_onnx import classifier, save
 from tests.test_api_runs import urls_of
@@ -28,9 +29,7 @@ class Redis:
     """A redis-server of the test's own."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.folder = folder
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.process: subprocess.Popen[bytes] | None = None

@@ -17,7 +17,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from app.places import CHECKOUT, PAGE
-from tests.conftest import MODELS, free_port, problem_of
+from benchmarks.port import free_port
+from tests.conftest import MODELS, problem_of
 from tests.test_house import tracked
 from tests.test_mirrors import wait_until
 
