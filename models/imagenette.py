@@ -88,6 +88,23 @@ def random_view(
     return view[:, ::-1] if rng.random() < 0.5 else view
 
 
+def recolour(views: NDArray[np.uint8], most: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Views (N, H, W, 3), each with its own brightness, contrast and saturation, times 1 - `most` to 1 + `most`.
+
+    After Howard 2013, "Some improvements on deep convolutional neural network based image classification", section
+    2.2. All three are linear in a pixel, so that one matrix (3, 3) and one offset a view do them together.
+    """
+    brightness, contrast, saturation = rng.uniform(1 - most, 1 + most, (3, len(views), 1, 1))
+    grey = np.array([[0.299], [0.587], [0.114]])  # ITU-R BT.601
+    mean = views.mean(axis=(1, 2))[:, None] @ grey  # (N, 1, 1), which contrast leaves as it is
+    own = saturation * np.eye(3) + (1 - saturation) * (grey @ np.ones((1, 3)))  # (N, 3, 3)
+    matrix = (brightness * contrast * own).astype(np.float32)
+    offset = (brightness * (1 - contrast) * mean).astype(np.float32)
+    pixels = views.reshape(len(views), -1, 3).astype(np.float32) @ matrix + offset  # (N, H * W, 3)
+    recoloured: NDArray[np.uint8] = np.clip(pixels + 0.5, 0, 255).astype(np.uint8).reshape(views.shape)
+    return recoloured
+
+
 def normalise(pixels: NDArray[np.uint8]) -> Tensor:
     """uint8 (N, H, W, 3) to float32 (N, 3, H, W), channels last in memory."""
     scaled = torch.from_numpy(np.ascontiguousarray(pixels)).float().div_(255)

@@ -2,11 +2,12 @@
 
 SGD with Nesterov momentum and one learning-rate cycle (Smith and Topin 2018, "Super-convergence"), label smoothing
 0.1 (Szegedy et al. 2016, "Rethinking the inception architecture", section 7), progressive picture sizes (small ones
-first, where a step costs least), random resized crops and mirroring, mixup (Zhang et al. 2017, "mixup: Beyond
-empirical risk minimization"), weight decay on kernels only, and an exponential average of the weights, which is what
-is shipped. GoogLeNet's auxiliary classifiers add 0.3 of their losses (its paper, section 5). Weights are pruned on
-the way (models/prune.py). Channels-last storage, and bf16 autocast where the processor multiplies in bf16. Batch
-normalisation stays in training and is folded away before shipping.
+first, where a step costs least), random resized crops and mirroring, variation of brightness, contrast and saturation
+(Howard 2013, "Some improvements on deep convolutional neural network based image classification", section 2.2), mixup
+(Zhang et al. 2017, "mixup: Beyond empirical risk minimization"), weight decay on kernels only, and an exponential
+average of the weights, which is what is shipped. GoogLeNet's auxiliary classifiers add 0.3 of their losses (its
+paper, section 5). Weights are pruned on the way (models/prune.py). Channels-last storage, and bf16 autocast where the
+processor multiplies in bf16. Batch normalisation stays in training and is folded away before shipping.
 
 A small picture is cut out of the photo, not shrunk from all of it: what matters to a network with global pooling is
 that things have the size in training that they have when it is used at 224 pixels (Touvron et al. 2019, "Fixing the
@@ -32,7 +33,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from models.architectures.network import Network
-from models.imagenette import central_view, normalise, random_view
+from models.imagenette import central_view, normalise, random_view, recolour
 from models.prune import Pruner, Pruning
 
 Samples = tuple[NDArray[np.uint8], NDArray[np.int64]]  # photos (N, H, W, 3) and their classes (N,)
@@ -59,6 +60,7 @@ class Recipe:
     weight_decay: float = 5e-4
     label_smoothing: float = 0.1
     average: float = 0.998  # of the weights, a step
+    colour: float = 0.0  # by what share at most brightness, contrast and saturation of a picture vary
     mixup: float = 0.0  # alpha of the beta distribution; 0 mixes nothing
     pruning: Pruning = field(default_factory=Pruning)
     dropout: float | None = None  # instead of the paper's, where there are few epochs
@@ -161,11 +163,11 @@ def train(
             order = rng.permutation(len(photos[1]))[: steps[epoch] * recipe.batch].reshape(-1, recipe.batch)
             stage, total = recipe.stage(epoch), 0.0
             network.train()
-            upcoming = pool.submit(_views, photos, order[0], stage, rng)
+            upcoming = pool.submit(_views, photos, order[0], stage, recipe.colour, rng)
             for step in range(steps[epoch]):
                 inputs, classes = upcoming.result()
                 if step + 1 < steps[epoch]:  # the next batch is cut out while this one is learned
-                    upcoming = pool.submit(_views, photos, order[step + 1], stage, rng)
+                    upcoming = pool.submit(_views, photos, order[step + 1], stage, recipe.colour, rng)
                 for group in descent.param_groups:
                     group["lr"] = group["share"] * rate(recipe, (epoch + step / steps[epoch]) / recipe.epochs)
                 share = float(rng.beta(recipe.mixup, recipe.mixup)) if recipe.mixup else 1.0
@@ -270,9 +272,11 @@ def _views(
     photos: Samples,
     chosen: NDArray[np.int64],
     stage: Stage,
+    colour: float,
     rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor]:
     views = np.stack([random_view(photos[0][index], stage.size, rng, stage.areas) for index in chosen])
+    views = recolour(views, colour, rng) if colour else views
     return normalise(views), torch.from_numpy(photos[1][chosen])
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageEnhance
 from torch import Tensor, nn
 
 from models.architectures.network import Network
-from models.imagenette import central_view, random_view
+from models.imagenette import central_view, random_view, recolour
 from models.photo_recipe import Recipe, Stage, rate, renormalise, top1, train
 
 
@@ -104,6 +105,25 @@ def test_a_view_is_a_part_of_the_picture() -> None:
         assert (steps >= 0).all() or (steps <= 0).all()
         mirrored += bool(steps.sum() < 0)
     assert 10 < mirrored < 40
+
+
+def test_recolouring_is_brightness_contrast_and_saturation_as_pillow_does_them() -> None:
+    views = np.random.default_rng(1).integers(60, 180, (4, 12, 16, 3)).astype(np.uint8)  # far from black and white
+    recoloured = recolour(views, 0.2, np.random.default_rng(2))
+    factors = np.random.default_rng(2).uniform(0.8, 1.2, (3, 4))
+    for view, found, (brightness, contrast, saturation) in zip(views, recoloured, factors.T, strict=True):
+        picture = ImageEnhance.Color(Image.fromarray(view)).enhance(saturation)
+        picture = ImageEnhance.Brightness(ImageEnhance.Contrast(picture).enhance(contrast)).enhance(brightness)
+        assert np.abs(np.asarray(picture).astype(int) - found).max() <= 3  # Pillow rounds after each of the three
+    assert len({round(float(view.mean() - old.mean())) for view, old in zip(recoloured, views, strict=True)}) > 1
+    np.testing.assert_array_equal(recolour(views, 0, np.random.default_rng(2)), views)
+
+
+def test_recolouring_stays_between_black_and_white() -> None:
+    views = np.stack([np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)])
+    for seed in range(20):
+        black, white = recolour(views, 0.9, np.random.default_rng(seed))
+        assert (black == 0).all() and len(np.unique(white)) == 1
 
 
 def test_renormalising_takes_the_statistics_of_photos_at_the_networks_own_size() -> None:
