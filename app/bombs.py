@@ -1,6 +1,7 @@
 """Files that take far more memory or time than their headers tell, found before a pixel is decoded."""
 
 import re
+from typing import Literal
 
 from PIL.Image import Image
 from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
@@ -15,6 +16,8 @@ MOST_PIXELS = {"WEBP": 28_000_000, "AVIF": 24_000_000}
 # bears as many as this in the JPEGs within its files.
 MOST_SCANS = 100
 
+SHORT, LONG = 3, 4  # TIFF 6.0, section 2
+
 START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9  # ITU-T T.81, table B.1
 MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")  # those without a segment are passed over, but for the end
 
@@ -24,16 +27,14 @@ def refuse_bombs(picture: Image, data: bytes, max_pixels: int) -> int:
 
     Raises:
         ImageTooLarge: more pixels than its format may have, or than `max_pixels`; in a TIFF, in one of its tiles.
-        ImageUndecodable: a JPEG of more than MOST_SCANS scans.
+        ImageUndecodable: a JPEG of more than MOST_SCANS scans, a TIFF whose tiles have no usual size.
     """
     width, height = picture.size
     limit = min(max_pixels, MOST_PIXELS.get(picture.format or "", max_pixels))
     other = ", or send it as JPEG or PNG" if width * height <= max_pixels else ""
     sizes = {f"The {picture.format} image": (width, height)}
     if isinstance(picture, TiffImageFile):  # a tile is decoded whole, though it may reach far beyond the picture
-        across, down = picture.tag_v2.get(TILEWIDTH), picture.tag_v2.get(TILELENGTH)
-        if isinstance(across, int) and isinstance(down, int):  # else no tile that libtiff would take
-            sizes[f"A tile of the {picture.format} image"] = across, down
+        sizes[f"A tile of the {picture.format} image"] = tile_size(picture, data)
     for what, (across, down) in sizes.items():
         if across * down > limit:
             raise ImageTooLarge(
@@ -53,6 +54,38 @@ def refuse_bombs(picture: Image, data: bytes, max_pixels: int) -> int:
                 scans,
             )
     return max(across * down for across, down in sizes.values())
+
+
+def tile_size(picture: TiffImageFile, data: bytes) -> tuple[int, int]:
+    """Width and height of a TIFF's tiles, or (0, 0) where it has none.
+
+    Raises:
+        ImageUndecodable: they are not given as the standard says (TIFF 6.0, section 15); libtiff takes some other
+            forms, too, in which Pillow does not see them.
+    """
+    tags, kinds = (TILEWIDTH, TILELENGTH), field_types(data)
+    found = [picture.tag_v2.get(tag, 0) for tag in tags]
+    width, height = (size if isinstance(size, int) else 0 for size in found)
+    unusual = any(kinds.get(tag, SHORT) not in (SHORT, LONG) for tag in tags)
+    if unusual or (width > 0) != (height > 0) or any(not isinstance(size, int) for size in found):
+        raise ImageUndecodable(
+            f"The TIFF image's tiles have no usual size: {str(found)[:80]}. Save it anew.", len(data)
+        )
+    return width, height
+
+
+def field_types(tiff: bytes) -> dict[int, int]:
+    """Tag -> type of its value, of the first directory of a TIFF or BigTIFF."""
+    order: Literal["little", "big"] = "little" if tiff[:2] == b"II" else "big"
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(tiff[at : at + size], order)
+
+    wide = 0x2B in tiff[2:4]  # BigTIFF
+    at = number(8, 8) if wide else number(4, 4)
+    begin, size = (at + 8, 20) if wide else (at + 2, 12)
+    count = min(number(at, begin - at), (len(tiff) - begin) // size)
+    return {number(entry, 2): number(entry + 2, 2) for entry in range(begin, begin + count * size, size)}
 
 
 def count_scans(jpeg: bytes) -> int:

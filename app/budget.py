@@ -39,13 +39,15 @@ class UploadBudget:
             self.held -= own
 
 
+SMALL = 1024 * 1024  # bytes: as many of these as inferences may wait are less than one large answer
 CHARGE = "convscope.charge"  # in a request's scope: counts bytes of its answer
 
 
 class AnswerBudget:
     """Counts the bytes that answers are said to have (`charge`) until they are sent; too many at once are Overloaded.
 
-    A client may take minutes to read its answer, which is held so long. One answer alone is never too much.
+    A client may take minutes to read its answer, which is held so long. One answer alone is never too much, and a
+    small one, such as probabilities, does not wait for the large ones of others.
     """
 
     def __init__(self, app: ASGIApp, answer_bytes: int) -> None:
@@ -57,7 +59,7 @@ class AnswerBudget:
 
         def charge(size: int) -> None:
             nonlocal own
-            if own < self.held and self.held + size > self.limit:
+            if size > SMALL and own < self.held and self.held + size > self.limit:
                 raise Overloaded(
                     f"Answers of {self.held} bytes are being computed or sent, this one has {size}, and this server "
                     f"holds {self.limit}. Ask again in a second, for fewer outputs, or raise CONVSCOPE_ANSWER_BYTES.",

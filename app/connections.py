@@ -44,12 +44,13 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is there."""
         self._forget_head()
+        self._unset_keepalive_if_required()  # set if the end of a body came with it, whose answer came before
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The body is there; if its answer was before it, a next request is awaited as after any answer."""
         super().on_message_complete()
-        if self.cycle.response_complete:
+        if self.cycle is not None and self.cycle.response_complete:
             self._forget_head()
             self._unset_keepalive_if_required()
             self.timeout_keep_alive_task = self.loop.call_later(

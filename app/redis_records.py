@@ -56,7 +56,7 @@ class RedisRecords:
         self.place = urlsplit(url).hostname or "?"  # without user and password
         self.available = True
         self._failure, self._timeout = redis.RedisError, redis.TimeoutError
-        self._silent_until = 0.0  # time.monotonic()
+        self._silent_until = 0.0  # time.monotonic(); 0 while it answers
         try:
             # over a connection that was closed while it was idle; not after a silence, which would be as long again
             once = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
@@ -132,17 +132,20 @@ class RedisRecords:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
-        if time.monotonic() < self._silent_until:
-            raise self._unavailable()
+        with self._lock:
+            if time.monotonic() < self._silent_until:
+                raise self._unavailable()
+            if self._silent_until:  # whoever comes first after a silence asks for all
+                self._silent_until = time.monotonic() + TIMEOUT + SILENT
         try:
             yield
         except self._failure as error:
-            if isinstance(error, self._timeout):
-                self._silent_until = time.monotonic() + SILENT
+            self._silent_until = time.monotonic() + SILENT if isinstance(error, self._timeout) else 0.0
             if self.available:
                 log.error("Redis at %s is gone (%s): no runs until it is back.", self.place, type(error).__name__)
             self.available = False
             raise self._unavailable() from error
+        self._silent_until = 0.0
         if not self.available:
             log.warning("Redis at %s is back.", self.place)
         self.available = True

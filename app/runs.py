@@ -15,7 +15,7 @@ from app.activations import Activations
 from app.catalog import Catalog
 from app.clock import steady_time
 from app.crops import Crops
-from app.errors import RunNotFound
+from app.errors import ModelNotFound, NotSupported, RunNotFound, WeightsNotFound
 from app.network import Network, Prediction
 from app.outcomes import Encoded, compute
 from app.redis_records import RedisRecords
@@ -98,6 +98,7 @@ class Runs:
             elapsed=outcome.elapsed,
             created=now,
             expires=now + self.records.ttl,
+            digest=network.digest,
         )
         self.records.put(record)
         self.derived.put(run, outcome.activations)
@@ -112,12 +113,9 @@ class Runs:
         """
         record = self.records.find(run)
         if record is None:
-            raise RunNotFound(
-                f"There is no run '{run}': it was never made, was deleted, or has expired. Post the image again.",
-                run,
-            )
-        if self.records.remote:  # else it was made by this process, whose networks stay what they are
-            self._require_same(record)
+            raise self._unknown(run)
+        if self.records.remote and not self._is_of_here(record):  # else this process made it
+            raise self._foreign(record)
         return record
 
     def network(self, record: Record) -> Network:
@@ -132,10 +130,12 @@ class Runs:
         """Every layer's activation of a run, computed from its image: the same numbers as at first.
 
         Raises:
-            RunNotFound: as `record` does.
+            RunNotFound: what it was made with is no longer here, or not on this replica.
         """
-        self._require_same(record)
-        outcome = compute(self.network(record), Encoded(record.image, self.max_pixels))
+        network = self.network(record)
+        if make_id(network, record.sha256, Crops(record.crops), self.salt) != record.id:
+            raise self._foreign(record)
+        outcome = compute(network, Encoded(record.image, self.max_pixels))
         if self.records.find(record.id) is not None:  # deleted meanwhile: leave nothing behind
             self.derived.put(record.id, outcome.activations)
         return outcome.activations
@@ -146,16 +146,30 @@ class Runs:
 
     def remove(self, run: str) -> None:
         """Forget a run and all that was derived from it; RunNotFound when there is none."""
-        self.record(run)
+        if self.records.find(run) is None:
+            raise self._unknown(run)
         self.records.remove(run)
 
-    def _require_same(self, record: Record) -> None:
-        if make_id(self.network(record), record.sha256, Crops(record.crops), self.salt) != record.id:
-            raise RunNotFound(
-                f"The run '{record.id}' was made with another file or salt of {record.model}, or another version of "
-                "Convscope or onnxruntime, than there is here. Post the image again.",
-                record.id,
-            )
+    def _is_of_here(self, record: Record) -> bool:
+        """Whether its network is here, by its files' digest: to load them and compare more would take seconds."""
+        try:
+            return record.digest in ("", self.network(record).digest)
+        except (ModelNotFound, WeightsNotFound, NotSupported):
+            return False
+
+    @staticmethod
+    def _unknown(run: str) -> RunNotFound:
+        return RunNotFound(
+            f"There is no run '{run}': it was never made, was deleted, or has expired. Post the image again.", run
+        )
+
+    @staticmethod
+    def _foreign(record: Record) -> RunNotFound:
+        return RunNotFound(
+            f"The run '{record.id}' was made with another file or salt of {record.model}, or another version of "
+            "Convscope or onnxruntime, than there is here. Post the image again.",
+            record.id,
+        )
 
     def _renewed(self, record: Record) -> Record:
         """A run posted again in the second half of its life gets a whole life from now."""

@@ -43,6 +43,7 @@ class Record:
     elapsed: Elapsed
     created: float  # seconds since the epoch
     expires: float
+    digest: str = ""  # of the network's files; an earlier version's records lack it
 
     @property
     def nbytes(self) -> int:

@@ -94,13 +94,15 @@ def read_request(body: bytes, header_length: str | None) -> Asked:
     try:
         with LARGE_JSON if length > LARGE_JSON_BYTES else nullcontext():
             request = InferRequest.model_validate(orjson.loads(body[:length]))
+            tensor = _numbers(request.inputs[0], body[length:])
+            request.inputs[0].data = None  # the numbers as Python's objects go before the next one's turn
     except orjson.JSONDecodeError as error:
         raise InvalidValue(f"The request is not JSON: {error}.", None, field="body") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidValue(f"The request is wrong at '{where}': {first['msg']}.", None, field=where) from error
-    return Asked(request, _numbers(request.inputs[0], body[length:]))
+    return Asked(request, tensor)
 
 
 def _numbers(given: InputTensor, raw: bytes) -> Array:

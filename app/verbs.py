@@ -44,6 +44,7 @@ def serve(options: argparse.Namespace) -> int:
         host=settings.host,
         port=settings.port,
         http=connections(settings.body_seconds, settings.send_seconds),
+        ws="none",
         log_level=settings.log_level,
         log_config=logs.configuration(settings.log_format, settings.log_level),
         access_log=False,  # app.logs has its own

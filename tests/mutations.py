@@ -102,11 +102,13 @@ def encode_with(picture: Image.Image, kind: str, options: dict[str, Any]) -> byt
     return file.getvalue()
 
 
-def tiled(side: int) -> bytes:
-    """A TIFF of 16 x 16 grey pixels in one tile of side x side, deflated."""
+def tiled(side: int, kind: int = 4) -> bytes:
+    """A TIFF of 16 x 16 grey pixels in one tile of side x side, deflated; `kind` is the type of the tile's width."""
     tile = zlib.compress(bytes(side * side))
     fields = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side, 324: 8, 325: len(tile)}
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(fields.items()))
+    entries = b"".join(
+        struct.pack("<HHII", tag, kind if tag == 322 else 4, 1, value) for tag, value in sorted(fields.items())
+    )
     return struct.pack("<2sHI", b"II", 42, 8 + len(tile)) + tile + struct.pack("<H", len(fields)) + entries + bytes(4)
 
 

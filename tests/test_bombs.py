@@ -55,3 +55,14 @@ def test_a_tile_counts_as_much_as_the_picture() -> None:
     assert held(tiled(512)) == 512 * 512
     with pytest.raises(ImageTooLarge, match=r"tile of the TIFF image has 512 x 512 = 262144 .* limit is 1000"):
         held(tiled(512), 1000)
+
+
+@pytest.mark.parametrize("kind", [1, 2, 6, 17])
+def test_a_tile_whose_size_pillow_does_not_see_is_refused(kind: int) -> None:
+    with pytest.raises(ImageUndecodable, match="tiles have no usual size"):
+        held(tiled(240, kind))
+
+
+@pytest.mark.parametrize("options", [{}, {"big_tiff": True}, {"compression": "tiff_lzw"}])
+def test_pictures_in_strips_have_no_tiles(options: dict[str, object]) -> None:
+    assert held(encode_with(draw_scene(1, 60, 40), "TIFF", options)) == 60 * 40

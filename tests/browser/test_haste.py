@@ -112,7 +112,7 @@ def test_the_pad_draws_lines_where_the_browser_joins_no_events(visit: Open) -> N
     seen = visit(size=NARROW, touch=True)
     seen.page.evaluate("delete PointerEvent.prototype.getCoalescedEvents")
     shown = seen.run()
-    seen.page.get_by_role("button", name="Clear").tap()
+    seen.page.get_by_role("button", name="Clear").click()
     seen.page.wait_for_selector(f"body[data-busy='false']:not([data-run='{shown}']):not([data-run=''])")
     seen.settle()
     before = seen.run()

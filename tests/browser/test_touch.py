@@ -70,7 +70,7 @@ def test_a_digit_is_drawn_on_the_pad(visit: Open, api: httpx.Client, draw: Draw,
         ".addEventListener('pointermove', (event) => { if (event.buttons) kinds.add(event.pointerType); })"
     )
     shown = seen.run()
-    seen.page.get_by_role("button", name="Clear").tap()
+    seen.page.get_by_role("button", name="Clear").click()
     seen.page.wait_for_selector(f"body[data-busy='false']:not([data-run='{shown}']):not([data-run=''])")
     seen.settle()
     before, scroll = seen.run(), seen.page.evaluate("document.getElementById('side').scrollTop")
@@ -82,13 +82,13 @@ def test_a_digit_is_drawn_on_the_pad(visit: Open, api: httpx.Client, draw: Draw,
     assert shown_predictions(seen) == answer(api, seen.run())
     assert shown_predictions(seen)[0][0] == "1"
     assert seen.page.evaluate("document.getElementById('side').scrollTop") == scroll  # a stroke does not scroll
-    seen.page.get_by_role("button", name="Eraser").tap()
+    seen.page.get_by_role("button", name="Eraser").click()
     expect(seen.page.get_by_role("button", name="Eraser")).to_have_attribute("aria-pressed", "true")
     drawn = seen.run()
     draw(session, stroke_on_pad(seen, [(0.3 + 0.04 * step, 0.5) for step in range(10)]))  # through its middle
     seen.settle()
     assert seen.run() != drawn
-    seen.page.get_by_role("button", name="Undo").tap()
+    seen.page.get_by_role("button", name="Undo").click()
     seen.page.wait_for_selector(f"body[data-busy='false'][data-run='{drawn}']")
 
 
@@ -130,6 +130,6 @@ def test_a_finger_that_trembles_taps_and_one_that_moves_turns(visit: Open, api: 
     seen.page.keyboard.press("Escape")
     by_finger(session, [(200 + 8 * step, 250) for step in range(6)])
     assert seen.page.evaluate("convscope.stage.pose().azimuth") != azimuth
-    rest(seen)  # while a browser without a graphics card is busy drawing, a tap may become a long press
-    seen.page.get_by_role("button", name="?").tap()
+    # not by touch: while a browser without a graphics card is busy drawing, a tap may become a long press
+    seen.page.get_by_role("button", name="?").click()
     expect(seen.page.locator(".help h3").first).to_have_text("Touch")  # what this device is used with comes first

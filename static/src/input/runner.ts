@@ -93,7 +93,6 @@ export class Runner {
     const { model, weights } = served;
     try {
       const run = "run" in input ? await this.api.run(input.run) : await this.api.createRun(model.id, weights.id, await input.picture(), this.events.precision());
-      this.breaks = 0;
       if (!this.serves(served)) return; // the reader has gone on to another network
       if (this.current === input && "accepted" in input) input.accepted();
       this.accepted = input;
@@ -108,6 +107,7 @@ export class Runner {
     if (!this.serves(served)) return;
     try {
       await this.events.show(run, served.model);
+      this.breaks = 0;
       if (!this.refused) this.events.said(null);
     } catch (error) {
       this.failed(error, served, input);
@@ -124,8 +124,8 @@ export class Runner {
     if (error instanceof Problem && willPass(error)) window.setTimeout(() => { this.retry(input); }, Math.max(BUSY, 1000 * (error.retryAfter ?? 0)));
     else if (goesOn) void this.recover(input);
     else if (this.current === input) { // what cannot be read is not tried on the next network
+      this.refused = input !== this.accepted;
       this.current = this.accepted;
-      this.refused = true;
     }
   }
 

@@ -100,7 +100,7 @@ export class Calculator {
     else lines.push(h("p", { class: "dim" }, `The last window would hang over the edge. A network rounds down, to ${answer.side}, or pads.`));
     if (exercise.pool) lines.push(h("p", {}, "Parameters: 0. A pool learns nothing, and keeps the depth."));
     else lines.push(h("p", {}, `Parameters: (${exercise.filter}·${exercise.filter}·${exercise.depth} + 1)·${exercise.filters} = ${count(answer.each)}·${count(exercise.filters)} = `, h("strong", {}, count(answer.parameters))));
-    if (this.own !== null && FIELDS.every(([field]) => exercise[field] === this.own?.exercise[field])) lines.push(h("p", { class: "own" }, this.own.words));
+    if (exercise.pool === this.own?.exercise.pool && FIELDS.every(([field]) => exercise[field] === this.own?.exercise[field])) lines.push(h("p", { class: "own" }, this.own.words));
     if (answer.same !== null && exercise.stride === 1 && !exercise.pool) lines.push(h("p", { class: "dim" }, `“Same” padding for F = ${exercise.filter} is (F − 1)/2 = ${answer.same}.`));
     this.answer.replaceChildren(...lines);
     this.picture.replaceChildren(strip(exercise, answer.fits));

@@ -27,13 +27,16 @@ export class InputPanel {
   private readonly samples = h("div", { class: "samples", role: "group", "aria-label": "Samples" });
 
   constructor({ keepSeconds, maxBytes }: { keepSeconds: number; maxBytes: number }, events: InputEvents) {
-    this.pad = new Pad(events.drawn);
-    let taken = 0;
+    let taken = 0; // inputs so far: a photo that is read slowly is not put before a later one
+    this.pad = new Pad((strokes, byHand) => {
+      if (byHand) taken += 1;
+      events.drawn(strokes, byHand);
+    });
     const take = async (photo: Blob): Promise<void> => {
       const mine = ++taken;
       try {
         const held = await holdPhoto(photo, maxBytes);
-        if (mine === taken) events.photo(held); // or else a later one was quicker
+        if (mine === taken) events.photo(held);
       } catch (problem) {
         if (mine === taken) events.refused(problem);
       }
@@ -47,7 +50,7 @@ export class InputPanel {
     const upload = button("Upload a photo", () => { file.click(); }, { class: "upload" });
     const camera = new Camera((photo) => { void take(photo); });
     this.seenFigure = h("figure", { class: "seen-figure", hidden: true }, this.seen, h("figcaption", {}, "As the network saw it"));
-    for (const sample of SAMPLES) this.samples.append(sampleButton(sample, events.sample));
+    for (const sample of SAMPLES) this.samples.append(sampleButton(sample, (chosen) => { taken += 1; events.sample(chosen); }));
     this.element = h("section", { class: "panel input" }, h("h2", {}, "Input"), this.pad.element, this.samples,
       h("div", { class: "photo-row" }, h("div", {}, h("div", { class: "photo-buttons" }, upload, camera.button), file, h("p", { class: "dim" }, "or drop or paste one anywhere")), this.seenFigure),
       h("p", { class: "note dim", "data-keep-seconds": keepSeconds }, `What you draw or upload is kept on this server for at most ${duration(keepSeconds)}, and goes nowhere else.`));

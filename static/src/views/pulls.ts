@@ -1,5 +1,6 @@
 /** Weights that are fetched on demand: a button, then how far they are; and the networks that come only this way. */
 
+import { isGone, willPass } from "../data/server";
 import type { Api } from "../data/api";
 import { Problem } from "../data/api";
 import { count, megabytes, timeLeft } from "../data/number";
@@ -43,9 +44,9 @@ export class Pulls {
     try {
       for (let moving = true; moving || this.again; ) {
         this.again = false;
-        const pulls = document.hidden ? null : await this.api.pulls().catch(() => null); // a server that is away is asked again
-        if (pulls !== null) this.update(pulls);
-        moving = pulls === null || [...this.rows.values()].some((row) => MOVING.has(row.pull.state));
+        if (document.hidden) await new Promise((seen) => { document.addEventListener("visibilitychange", seen, { once: true }); });
+        const away = await this.api.pulls().then((pulls) => { this.update(pulls); return false; }, (error: unknown) => isGone(error) || willPass(error)); // and is asked again
+        moving = away || [...this.rows.values()].some((row) => MOVING.has(row.pull.state));
         if (moving) await new Promise((after) => setTimeout(after, EVERY));
       }
     } finally {
