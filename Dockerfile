@@ -4,6 +4,7 @@
 #
 # It needs to write nothing but its cache, which may lie in memory (900 MB; ready in seconds):
 #   docker run --read-only --cap-drop ALL --security-opt no-new-privileges --tmpfs /cache -p 8000:8000 convscope
+# The folder is everybody's, like /tmp: a file system in memory takes its mode but not its owner, and `--user` may be any.
 #
 # The image computes on the CPU: the package onnxruntime is a third of the size of onnxruntime-gpu. For NVIDIA GPUs, with
 # the CUDA 13 and cuDNN libraries as packages, so that the machine needs the driver and its container toolkit alone:
@@ -44,7 +45,7 @@ RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --whe
 # --- run -----------------------------------------------------------------------------------------------------------
 FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --home-dir /cache --shell /usr/sbin/nologin convscope \
- && install -d -o convscope -g convscope /cache
+ && install -d -o convscope -g convscope -m 1777 /cache
 COPY --from=build /opt/convscope /opt/convscope
 
 ENV PATH=/opt/convscope/bin:$PATH \
@@ -57,7 +58,8 @@ USER convscope
 WORKDIR /cache
 VOLUME /cache
 EXPOSE 8000
+# Straight to the port of the environment; with --port or HTTPS, give `docker run` a --health-cmd or --no-healthcheck.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as u; u.build_opener(u.ProxyHandler({})).open(f\"http://127.0.0.1:{os.environ['CONVSCOPE_PORT']}/healthz\", timeout=4)"]
 ENTRYPOINT ["convscope"]
 CMD ["serve"]

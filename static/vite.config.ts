@@ -7,7 +7,7 @@ import { defineConfig } from "vitest/config";
 const here = dirname(fileURLToPath(import.meta.url));
 
 /** What /docs needs of Swagger UI, so that it asks no other host. */
-const SWAGGER = ["swagger-ui-bundle.js", "swagger-ui.css", "LICENSE", "NOTICE"];
+const SWAGGER = ["swagger-ui-bundle.js", "swagger-ui-bundle.js.LICENSE.txt", "swagger-ui.css", "LICENSE", "NOTICE"];
 
 /** A compressed twin beside every script and style that is worth it; app/assets.py serves it. */
 function compress(): void {
@@ -26,6 +26,7 @@ export default defineConfig({
     outDir: "dist",
     target: "es2022",
     modulePreload: false,
+    license: { fileName: "licenses.txt" }, // of what is bundled; /about links to it
     rolldownOptions: {
       // Stable names: the templates refer to them, and the server revalidates them by ETag.
       input: {
