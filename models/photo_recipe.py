@@ -4,8 +4,8 @@ SGD with Nesterov momentum and one learning-rate cycle (Smith and Topin 2018, "S
 0.1 (Szegedy et al. 2016, "Rethinking the inception architecture", section 7), progressive picture sizes (small ones
 first, where a step costs least), random resized crops and mirroring, variation of brightness, contrast and saturation
 (Howard 2013, "Some improvements on deep convolutional neural network based image classification", section 2.2), mixup
-(Zhang et al. 2017, "mixup: Beyond empirical risk minimization"), weight decay on kernels only, and an exponential
-average of the weights, which is what is shipped. GoogLeNet's auxiliary classifiers add 0.3 of their losses (its
+and teachers (models/targets.py), weight decay on kernels only, and an exponential average of the weights, which is
+what is shipped. GoogLeNet's auxiliary classifiers add 0.3 of their losses (its
 paper, section 5). Weights are pruned on the way (models/prune.py). Channels-last storage, and bf16 autocast where the
 processor multiplies in bf16. Batch normalisation stays in training and is folded away before shipping.
 
@@ -20,7 +20,7 @@ interrupted goes on as if it had not been.
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +35,7 @@ from tqdm import tqdm
 from models.architectures.network import Network
 from models.imagenette import central_view, normalise, random_view, recolour
 from models.prune import Pruner, Pruning
+from models.targets import label_targets, taught_targets
 
 Samples = tuple[NDArray[np.uint8], NDArray[np.int64]]  # photos (N, H, W, 3) and their classes (N,)
 
@@ -62,6 +63,8 @@ class Recipe:
     average: float = 0.998  # of the weights, a step
     colour: float = 0.0  # by what share at most brightness, contrast and saturation of a picture vary
     mixup: float = 0.0  # alpha of the beta distribution; 0 mixes nothing
+    teachers: tuple[Callable[[Path], Network], ...] = ()  # by a folder to unpack in
+    taught: float = 0.5  # the teachers' share of the targets, where there are any
     pruning: Pruning = field(default_factory=Pruning)
     dropout: float | None = None  # instead of the paper's, where there are few epochs
     normalise_full: bool = False  # batch normalisation after hidden full layers, too
@@ -157,6 +160,10 @@ def train(
     steps = [int(recipe.stage(epoch).share * len(photos[1])) // recipe.batch for epoch in range(recipe.epochs)]
     pruner = Pruner(network, recipe.pruning)
     pruner.choose(first / recipe.epochs)
+    teachers = [
+        teacher(checkpoint.parent).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # as above
+        for teacher in recipe.teachers
+    ]
     with ThreadPoolExecutor(1) as pool, tqdm(total=sum(steps), initial=sum(steps[:first]), unit="batch") as bar:
         for epoch in range(first, recipe.epochs):
             rng = np.random.default_rng((recipe.seed, epoch))
@@ -171,7 +178,7 @@ def train(
                 for group in descent.param_groups:
                     group["lr"] = group["share"] * rate(recipe, (epoch + step / steps[epoch]) / recipe.epochs)
                 share = float(rng.beta(recipe.mixup, recipe.mixup)) if recipe.mixup else 1.0
-                total += _step(network, descent, inputs.to(device), classes.to(device), recipe, share)
+                total += _step(network, descent, inputs.to(device), classes.to(device), recipe, share, teachers)
                 pruner.apply(network)
                 _follow(averaged, network, min(recipe.average, (1 + bar.n) / (10 + bar.n)))
                 bar.update()
@@ -233,25 +240,23 @@ def precision(device: torch.device) -> torch.autocast:
 
 
 def _step(
-    network: Network, descent: torch.optim.SGD, inputs: Tensor, classes: Tensor, recipe: Recipe, share: float
+    network: Network,
+    descent: torch.optim.SGD,
+    inputs: Tensor,
+    classes: Tensor,
+    recipe: Recipe,
+    share: float,
+    teachers: Sequence[Network],
 ) -> float:
     """One step on (B, 3, H, W), each picture mixed with `1 - share` of another; returns the loss."""
-    others = classes.flip(0)
     inputs = inputs if share == 1 else share * inputs + (1 - share) * inputs.flip(0)
     with precision(inputs.device):
         scores = network.training_logits(inputs)
-
-    def loss_of(logits: Tensor) -> Tensor:
-        own = F.cross_entropy(logits.float(), classes, label_smoothing=recipe.label_smoothing)
-        if share == 1:
-            return own
-        return share * own + (1 - share) * F.cross_entropy(
-            logits.float(), others, label_smoothing=recipe.label_smoothing
-        )
-
-    loss = loss_of(scores[0])
+        targets = label_targets(classes, scores[0].shape[1], recipe.label_smoothing, share)
+        targets = taught_targets(targets, teachers, inputs, recipe.taught)
+    loss = F.cross_entropy(scores[0].float(), targets)
     for auxiliary in scores[1:]:
-        loss = loss + 0.3 * loss_of(auxiliary)
+        loss = loss + 0.3 * F.cross_entropy(auxiliary.float(), targets)
     descent.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
     descent.step()

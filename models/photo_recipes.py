@@ -10,6 +10,7 @@ from functools import partial
 from models.architectures.vgg import VGG
 from models.photo_recipe import Recipe, Stage
 from models.prune import Pruning
+from models.teachers import shipped_teacher
 
 
 def _half(configuration: str, classes: int) -> VGG:
@@ -68,9 +69,13 @@ RECIPES: dict[str, Recipe] = {
     ),
     # On from the shipped weights (38 epochs, the last three at 224 pixels, 88.1 %): two cores with bf16, 59 minutes.
     "resnet34": Recipe(
-        (Stage(128, 8, (0.2, 0.9)), Stage(224, 3, (0.35, 1.0))),
-        peak_rate=0.03,
+        (Stage(144, 11, (0.15, 0.75)), Stage(224, 3, (0.35, 1.0))),
+        peak_rate=0.04,
+        colour=0.4,
+        mixup=0.2,
+        teachers=(partial(shipped_teacher, "googlenet"),),
+        taught=0.7,
         renormalise=False,  # its last epochs are at 224 pixels
-        pruning=Pruning(kernels=0.4),
+        pruning=Pruning(kernels=0.4, begins=0.3, ends=0.7),
     ),
 }
