@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -48,11 +48,9 @@ def throughput(url: str, network: str, clients: int, seconds: float) -> float:
                     answered += 1
 
     begun = time.perf_counter()
-    threads = [threading.Thread(target=ask) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(clients) as pool:
+        for client in [pool.submit(ask) for _ in range(clients)]:
+            client.result()  # what went wrong there goes on here
     return answered / (time.perf_counter() - begun)
 
 
@@ -80,14 +78,16 @@ def measure(network: str, counts: Sequence[int], clients: int, seconds: float, r
     os.environ |= {"CONVSCOPE_RUNS": redis, "CONVSCOPE_PROVIDER": "cpu", "RAY_USAGE_STATS_ENABLED": "0"}
     port, found = free_port(), {}
     ray.init(num_cpus=max(counts) + 1, include_dashboard=False, log_to_driver=False)
-    serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
-    for count in counts:
-        serve.run(build(Arguments(networks=network, least=count, replicas=count, ingresses=1)))
-        throughput(f"http://127.0.0.1:{port}", network, clients, 2)  # warm
-        found[count] = throughput(f"http://127.0.0.1:{port}", network, clients, seconds)
-        print(f"{network}, {count} replicas: {found[count]:.1f} predictions/s", flush=True)
-    serve.shutdown()  # type: ignore[no-untyped-call]
-    ray.shutdown()
+    try:
+        serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
+        for count in counts:
+            serve.run(build(Arguments(networks=network, least=count, replicas=count, ingresses=1)))
+            throughput(f"http://127.0.0.1:{port}", network, clients, 2)  # warm
+            found[count] = throughput(f"http://127.0.0.1:{port}", network, clients, seconds)
+            print(f"{network}, {count} replicas: {found[count]:.1f} predictions/s", flush=True)
+        serve.shutdown()  # type: ignore[no-untyped-call]
+    finally:
+        ray.shutdown()
     return found
 
 

@@ -1,4 +1,9 @@
-"""The floor: what any service has to do at least, written as plainly as it goes."""
+"""The floor: a forward pass, and decoding and resizing as a plain script does them with Pillow.
+
+A script decodes the whole picture and resizes all of it before it cuts out the middle. The service decodes no more
+of a JPEG than a small field needs, resizes only what the crop keeps, and may compute a graph in another way that
+gives the same numbers; that is part of what is compared, and why a figure can lie below 1.
+"""
 
 import io
 from collections.abc import Callable

@@ -27,7 +27,7 @@ class Measure:
 
     def document(self) -> dict[str, Any]:
         """The row as JSON."""
-        return {**asdict(self), "value": round(self.value, 4), "ok": self.ok}
+        return {**asdict(self), "value": round(self.value, 6), "ok": self.ok}
 
 
 PAUSE = 0.03  # seconds

@@ -181,7 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", help="only this one")
     parser.add_argument(
-        "--repetitions", type=int, default=5, choices=range(1, 10), help="clicks a network (default 5)"
+        "--repetitions", type=int, default=5, choices=range(1, 6), help="clicks a network (default 5)"
     )
     arguments = parser.parse_args()
     catalog = Catalog.open(Settings())

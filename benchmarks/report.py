@@ -78,8 +78,26 @@ def plot(measures: Sequence[Measure], path: Path) -> None:
     part.replace(path)
 
 
-def write_results(measures: Sequence[Measure], folder: Path = FOLDER) -> None:
-    """Write results.json, results.md and results.png, each whole or not at all."""
+def with_others(measures: Sequence[Measure], only: str, folder: Path) -> list[Measure]:
+    """The rows of one network among those that stand in `folder`.
+
+    Raises:
+        SystemExit: those were measured on another machine.
+    """
+    there, here = json.loads((folder / "machine.json").read_text(encoding="utf-8")), machine()
+    if there != here:
+        raise SystemExit(f"Not written: {folder} holds rows of another machine, {there}. Measure all networks anew.")
+    rows = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    kept = [Measure(**{key: value for key, value in row.items() if key != "ok"}) for row in rows]
+    first = next((place for place, one in enumerate(kept) if one.network == only), len(kept))
+    others = [one for one in kept if one.network != only]
+    return [*others[:first], *(one for one in measures if one.network == only), *others[first:]]
+
+
+def write_results(measures: Sequence[Measure], folder: Path = FOLDER, only: str | None = None) -> None:
+    """Write results.json, results.md and results.png, each whole or not at all; `only`: the rows of one network."""
+    if only is not None and (folder / "results.json").exists():
+        measures = with_others(measures, only, folder)
     document = {"machine": machine(), "results": [one.document() for one in measures]}
     described = ", ".join(f"{key} {value}" for key, value in machine().items())
     files = {

@@ -38,7 +38,7 @@ def save(picture: bytes, path: Path) -> None:
 
 
 def point_at(page: Page, channel_share: float) -> None:
-    """Points at a unit of the last convolution that is no wider than a pixel less than its map."""
+    """Points at the unit in the middle of a map of the second convolution."""
     layer = page.locator(".layer[data-op=conv]").nth(1)
     channels, height, width = (int(size) for size in str(layer.get_attribute("data-shape")).split(","))
     unit = [int(channels * channel_share), height // 2, width // 2]

@@ -26,9 +26,16 @@ CONNECTIONS = 4
 
 
 def atlas(maps: npt.NDArray[np.float32], tile: int) -> Image.Image:
-    """(C, H, W) as one picture: every map scaled to its own minimum and maximum, shrunk to the tile, in a grid."""
+    """(C, H, W) as one picture: every map scaled to its own minimum and maximum, shrunk to the tile, in a grid.
+
+    A vector, (C, 1, 1), is one map.
+    """
     columns = int(np.ceil(np.sqrt(len(maps))))
     side = min(tile, max(maps.shape[1:]))
+    if side == 1:
+        grid = np.zeros(columns * -(-len(maps) // columns), np.float32)
+        grid[: len(maps)] = (maps.ravel() - maps.min()) / (maps.max() - maps.min() + 1e-12) * 255
+        return Image.fromarray(grid.astype(np.uint8).reshape(-1, columns))
     sheet = Image.new("L", (columns * side, -(-len(maps) // columns) * side))
     for channel, one in enumerate(maps):
         low, high = one.min(), one.max()

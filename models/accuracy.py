@@ -10,13 +10,15 @@ of a packed network in checkpoints/NAME.onnx, that is measured too.
 import argparse
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
+from onnx import numpy_helper
 from tqdm import tqdm
 
 from app.imaging import Image, decode
@@ -102,6 +104,19 @@ def open_weights(manifest: Manifest, weights: Weights, path: Path, cache: Path, 
     return network
 
 
+def check_packed(numbers: Mapping[str, NDArray[np.float32]], unpacked: Path) -> None:
+    """Raise ValueError unless packing the float32 graph in the file `unpacked` gives these numbers, by name."""
+    for tensor in onnx.load(unpacked).graph.initializer:
+        exact, packed = numpy_helper.to_array(tensor), numbers[tensor.name]
+        step = np.abs(exact.reshape(len(exact), -1)).max(axis=1) / 127 if exact.ndim > 1 else np.zeros(1)
+        off = np.abs(exact - packed).reshape(len(step), -1).max(axis=1)
+        if (off > 1.001 * step).any():
+            raise ValueError(
+                f"{unpacked} is not what was packed: '{tensor.name}' is {off.max():.3g} off, more than a step of "
+                "8 bits. Remove the file, or pack it again."
+            )
+
+
 def measure(
     name: str, data: Path | None, folder: Path, unpacked: Path | None = None, pictures: Path | None = None
 ) -> Accuracy:
@@ -116,6 +131,7 @@ def measure(
 
     Raises:
         NetworkUnusable: the graph is not the one that the manifest was written for.
+        ValueError: `unpacked` is not what was packed.
         FileNotFoundError: the test set is not there.
     """
     manifest = read_manifest(folder / "manifest.json")
@@ -134,6 +150,8 @@ def measure(
             found["paired_int8"] = paired(labels, answers, rounded)
             print(f"{name} on 8 bits: {found['paired_int8']}, p = {chance(found['paired_int8']):.2f}")
         if unpacked is not None and unpacked.exists():
+            served = open_weights(manifest, weights, folder / weights.graph, Path(cache))
+            check_packed(served.initializers, unpacked)
             digest = hashlib.sha256(unpacked.read_bytes()).hexdigest()
             whole = weights.model_copy(update={"origin": Inline(), "sha256": digest})
             before, _ = answer(open_weights(manifest, whole, unpacked, Path(cache)), examples)

@@ -4,9 +4,9 @@
     python -m models.calibrate --images 500
 
 Training images, never test images, go through the service's own preprocessing and session. A tensor's range is the
-mean over the images of its smallest and largest value where that loses next to nothing (Krishnamoorthi 2018,
-"Quantizing deep convolutional networks for efficient inference", section 3: moving averages of minimum and maximum):
-a range that a single image stretched would take steps from all the others.
+mean over the images of its smallest and largest value, as in Krishnamoorthi 2018, "Quantizing deep convolutional
+networks for efficient inference", which takes moving averages of both: a range that a single image stretched would
+take steps from all the others.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from app.imaging import Image, decode
@@ -32,12 +33,17 @@ def training_images(name: str, data: Path | None, count: int) -> Iterator[Image]
     """So many training images of a network, evenly from all of them (which lie by class)."""
     if name == "lenet5":
         digits, _ = mnist.read_mnist("train", data or mnist.DEFAULT_FOLDER)
-        for digit in digits[:: max(1, len(digits) // count)][:count]:
+        for digit in digits[evenly(len(digits), count)]:
             yield Image.of(np.repeat(digit[:, :, None], 3, axis=2))
         return
     photos = imagenette.read(data or imagenette.DEFAULT_FOLDER, "train")
-    for file in photos.files[:: max(1, len(photos) // count)][:count]:
-        yield decode(file, max_pixels=10**7)
+    for index in evenly(len(photos), count):
+        yield decode(photos.files[index], max_pixels=10**7)
+
+
+def evenly(available: int, count: int) -> NDArray[np.int64]:
+    """`count` indices from the first to the last of those available, or all of these where they are fewer."""
+    return np.linspace(0, available - 1, min(count, available)).astype(np.int64)
 
 
 def calibrate(network: Network, images: Iterator[Image], count: int) -> dict[str, tuple[float, float]]:

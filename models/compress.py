@@ -13,6 +13,7 @@ with what they learned. VGG-16 lost 0.7 points of top-1 so.
 
 import hashlib
 import lzma
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -79,13 +80,11 @@ def pack(trained: onnx.ModelProto, blank: onnx.ModelProto, folder: Path, name: s
     place_externally(blank, f"{name}.bin")
     packed = lzma.compress(safetensors.numpy.save(arrays), format=lzma.FORMAT_XZ, filters=FILTERS)
     digest = hashlib.sha256(packed).hexdigest()
-    with replacing(folder / f"{name}.xz") as file:
-        file.write(packed)
-    unpacked = folder / f"{name}.bin"
-    try:  # what a user's machine will make of it, to know its digest
-        size, sha256 = write_numbers(packed_chunks(blank, folder / f"{name}.xz", digest), unpacked)
-    finally:
-        unpacked.unlink(missing_ok=True)
-    with replacing(folder / f"{name}.onnx") as file:
-        file.write(blank.SerializeToString(deterministic=True))
+    with tempfile.TemporaryDirectory() as scratch:  # what a user's machine will make of it, to know its digest
+        archive, unpacked = Path(scratch) / f"{name}.xz", Path(scratch) / f"{name}.bin"
+        archive.write_bytes(packed)
+        size, sha256 = write_numbers(packed_chunks(blank, archive, digest), unpacked)
+    for suffix, data in (("xz", packed), ("onnx", blank.SerializeToString(deterministic=True))):
+        with replacing(folder / f"{name}.{suffix}") as file:
+            file.write(data)
     return Packed(archive=f"{name}.xz", archive_sha256=digest, file=f"{name}.bin", bytes=size, sha256=sha256)

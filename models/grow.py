@@ -2,12 +2,13 @@
 
 Simonyan and Zisserman began their deep configurations with configuration A's weights (section 3.1); here the rest
 begins as something that changes nothing, too. Chen, Goodfellow and Shlens 2015, "Net2Net: Accelerating learning via
-knowledge transfer": a new layer starts as the identity, which ReLU lets pass (section 2.2); a wider layer repeats its
-channels (section 2.1). Where the paper divides a repeated channel's outgoing weights among its copies, here each
+knowledge transfer": a new layer starts as the identity, which ReLU lets pass (Net2DeeperNet); a wider layer repeats
+its channels (Net2WiderNet). Where the paper divides a repeated channel's outgoing weights among its copies, here each
 weight goes to one copy, drawn at random: as exact, it leaves half of the weights zero, and the copies get different
 gradients from the first step on.
 
-As long as the large network has not learned anything itself, the small one can be had back from it.
+As long as the large network has not learned anything itself, the small one can be had back from it, also when it was
+packed in 8 bits a weight meanwhile.
 """
 
 from collections.abc import Iterator
@@ -52,6 +53,8 @@ def grow(small: VGG, large: VGG, seed: int = 0) -> VGG:
 def shrink(large: VGG, small: VGG, seed: int = 0) -> VGG:
     """`small`, in evaluation, filled with what `large` grew from: `grow` makes the same large network of it.
 
+    Copies of a channel may differ by a step of 8 bits (`models.compress.quantise`), and count by their mean.
+
     Raises:
         ValueError: `large` has other layers than `small`, or learned something after it had grown.
     """
@@ -60,13 +63,24 @@ def shrink(large: VGG, small: VGG, seed: int = 0) -> VGG:
             raise ValueError("The larger network has layers that the smaller has not.")
         weight, bias = _numbers(step.layer)
         small_weight, small_bias = _numbers(step.small)
-        first = step.outputs.argsort(stable=True).view(len(small_bias), -1)[:, 0]  # copy of each output
-        small_weight.copy_(torch.zeros_like(small_weight).index_add_(1, step.inputs, weight[first]))
-        small_bias.copy_(bias[first])
-        same = torch.allclose(small_weight[step.outputs][:, step.inputs] * step.shares, weight, rtol=1e-4, atol=1e-6)
-        if not same or not torch.allclose(small_bias[step.outputs], bias, rtol=1e-4, atol=1e-5):
+        copies = step.outputs.argsort(stable=True).view(len(small_bias), -1).T  # (times, out): copies of each output
+        read = weight * step.shares
+        first, *others = [torch.zeros_like(small_weight).index_add_(1, step.inputs, read[copy]) for copy in copies]
+        small_weight.copy_(first + sum(((other - first) / len(copies) for other in others), torch.zeros(())))
+        small_bias.copy_(bias[copies[0]])
+        off = (small_weight[step.outputs][:, step.inputs] * step.shares - weight).flatten(1).abs()
+        near = torch.allclose(small_bias[step.outputs], bias, rtol=1e-4, atol=1e-5)
+        if not near or (off > _tolerance(weight)).any():
             raise ValueError("The larger network has learned since it grew: copies of a channel differ.")
     return small.eval()
+
+
+def _tolerance(weight: Tensor) -> Tensor:
+    """By how much copies may be off, each (out, ...) flattened: a step of 8 bits, where the numbers are such."""
+    rows = weight.flatten(1)
+    step = rows.abs().max(dim=1, keepdim=True).values.clamp(min=1e-30) / 127  # (out, 1)
+    packed = bool(((rows / step).frac().abs() - 0.5).abs().min() > 0.49)  # all of them whole steps
+    return 1.001 * step if packed else 1e-6 + 1e-4 * rows.abs()
 
 
 def _steps(small: VGG, large: VGG, seed: int) -> Iterator[Step]:

@@ -138,7 +138,8 @@ def learning_form(network: Network, full: bool = False) -> Network:
             if isinstance(child, nn.Conv2d) or (isinstance(child, nn.Linear) and hidden and full):
                 setattr(parent, name, Normalised(child))
             elif isinstance(child, nn.AvgPool2d):
-                # GoogLeNet's auxiliary classifiers pool 14 x 14 to 4 x 4; smaller pictures have no 14 x 14
+                # GoogLeNet's auxiliary classifiers pool 14 x 14 to 4 x 4, 5x5 with stride 3; smaller pictures have no
+                # 14 x 14, so here windows fit the maps: a deviation from the paper, in training alone
                 setattr(parent, name, nn.AdaptiveAvgPool2d(4))
             elif isinstance(child, nn.LocalResponseNorm):
                 setattr(parent, name, BandResponseNorm(child))

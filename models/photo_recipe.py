@@ -15,15 +15,17 @@ train-test resolution discrepancy", section 3), so a stage gives its crops' shar
 What still differs at 224 pixels is how strongly maps answer; so at the end every normalisation may take its
 statistics anew from photos as the service shows them (the same paper, section 4).
 
-A run is deterministic by its seed: every epoch draws from a generator seeded by (seed, epoch), so a run that was
-interrupted goes on as if it had not been.
+A run is deterministic by its seed: every epoch draws from generators seeded by (seed, epoch), so a run that was
+interrupted goes on as if it had not been. A checkpoint of another recipe is refused.
 """
 
 import copy
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
+from types import FunctionType
 
 import numpy as np
 import torch
@@ -80,6 +82,11 @@ class Recipe:
         """Epochs of all stages."""
         return sum(stage.epochs for stage in self.stages)
 
+    def told(self) -> str:
+        """The settings of the run in words, without the lessons before; the same for the same recipe anywhere."""
+        names = [field.name for field in fields(self) if field.name not in ("before", "further")]
+        return ", ".join(f"{name}={_told(getattr(self, name))}" for name in names)
+
     def stage(self, epoch: int) -> Stage:
         """The stage of an epoch (counted from 0)."""
         for stage in self.stages:
@@ -87,6 +94,15 @@ class Recipe:
                 return stage
             epoch -= stage.epochs
         return self.stages[-1]
+
+
+def _told(setting: object) -> str:
+    """A setting in words; of a function its name and what is given to it, as its address differs in every process."""
+    if isinstance(setting, tuple):
+        return f"({', '.join(map(_told, setting))})"
+    if isinstance(setting, partial):
+        return f"{setting.func.__qualname__}({', '.join(map(repr, setting.args))})"
+    return setting.__qualname__ if isinstance(setting, FunctionType) else repr(setting)
 
 
 @dataclass
@@ -137,12 +153,14 @@ def train(
         network: changed in place.
         recipe: the settings.
         photos: uint8 (N, H, W, 3) and classes (N,).
-        validation: likewise; only watched, nothing is chosen by it.
+        validation: likewise; only watched: no epoch and no weight is chosen by it.
         checkpoint: file written after every epoch, atomically.
+
+    Raises:
+        ValueError: the checkpoint is of another recipe.
     """
     if not recipe.epochs:
         return network.eval(), Progress([], [])
-    torch.manual_seed(recipe.seed)
     for module in network.modules():
         if isinstance(module, nn.Dropout) and recipe.dropout is not None:
             module.p = recipe.dropout
@@ -153,6 +171,11 @@ def train(
     progress, first = Progress([], []), 0
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
+        if state["recipe"] != recipe.told():
+            raise ValueError(
+                f"{checkpoint} is of another recipe, {state['recipe']}, where this one is {recipe.told()}. "
+                "Remove the file to begin anew, or go on with the recipe that it is of."
+            )
         network.load_state_dict(state["network"])
         averaged.load_state_dict(state["averaged"])
         descent.load_state_dict(state["descent"])
@@ -166,7 +189,10 @@ def train(
     ]
     with ThreadPoolExecutor(1) as pool, tqdm(total=sum(steps), initial=sum(steps[:first]), unit="batch") as bar:
         for epoch in range(first, recipe.epochs):
-            rng = np.random.default_rng((recipe.seed, epoch))
+            rng = np.random.default_rng((recipe.seed, epoch))  # of the thread that cuts views out
+            mixing = np.random.default_rng((recipe.seed, epoch, 1))
+            torch.manual_seed(recipe.seed + 1000 * epoch)  # dropout's
+            done = sum(steps[:epoch])
             order = rng.permutation(len(photos[1]))[: steps[epoch] * recipe.batch].reshape(-1, recipe.batch)
             stage, total = recipe.stage(epoch), 0.0
             network.train()
@@ -177,10 +203,10 @@ def train(
                     upcoming = pool.submit(_views, photos, order[step + 1], stage, recipe.colour, rng)
                 for group in descent.param_groups:
                     group["lr"] = group["share"] * rate(recipe, (epoch + step / steps[epoch]) / recipe.epochs)
-                share = float(rng.beta(recipe.mixup, recipe.mixup)) if recipe.mixup else 1.0
+                share = float(mixing.beta(recipe.mixup, recipe.mixup)) if recipe.mixup else 1.0
                 total += _step(network, descent, inputs.to(device), classes.to(device), recipe, share, teachers)
                 pruner.apply(network)
-                _follow(averaged, network, min(recipe.average, (1 + bar.n) / (10 + bar.n)))
+                _follow(averaged, network, min(recipe.average, (1 + done + step) / (10 + done + step)))
                 bar.update()
                 bar.set_postfix(epoch=epoch + 1, size=stage.size, loss=f"{total / (step + 1):.3f}")
             pruner.choose((epoch + 1) / recipe.epochs)
@@ -192,7 +218,7 @@ def train(
             tqdm.write(
                 f"epoch {epoch + 1}: {stage.size} px, loss {progress.losses[-1]:.3f}, top-1 {progress.top1[-1]}"
             )
-            _save(checkpoint, network, averaged, descent, progress)
+            _save(checkpoint, recipe, network, averaged, descent, progress)
     return averaged, progress
 
 
@@ -285,11 +311,19 @@ def _views(
     return normalise(views), torch.from_numpy(photos[1][chosen])
 
 
-def _save(path: Path, network: Network, averaged: Network, descent: torch.optim.SGD, progress: Progress) -> None:
+def _save(
+    path: Path,
+    recipe: Recipe,
+    network: Network,
+    averaged: Network,
+    descent: torch.optim.SGD,
+    progress: Progress,
+) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     torch.save(
         {
+            "recipe": recipe.told(),
             "network": network.state_dict(),
             "averaged": averaged.state_dict(),
             "descent": descent.state_dict(),

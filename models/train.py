@@ -14,14 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 
 from app.manifest import DigitPreprocessing
 from models.architectures import build
 from models.architectures.network import Network
-from models.bundle import BUNDLED, ship, ship_packed
+from models.bundle import BUNDLED, ship, ship_packed, write_graph
 from models.curves import draw_curves, draw_progress
 from models.describe import DESCRIPTIONS
 from models.digit_recipe import DigitRecipe
@@ -44,7 +43,7 @@ WATCHED = 8  # every eighth validation photo tells how the training goes
 
 
 def train_lenet5(data: Path | None, checkpoint: Path) -> None:
-    """LeNet-5 on MNIST's 60,000 training digits."""
+    """LeNet-5 on MNIST's 60,000 training digits, of which its recipe holds some out."""
     recipe, how = DigitRecipe(), DigitPreprocessing()
     torch.manual_seed(recipe.seed)
     network = build("lenet5", 10)
@@ -78,7 +77,7 @@ def train_photo_network(name: str, data: Path | None, checkpoint: Path, fresh: b
         ROOT / "docs" / f"training-{name}.png",
     )
     published = published_form(learned.cpu(), build(name, len(DESCRIPTIONS[name].labels)))
-    onnx.save(export(published, name).model, checkpoint.with_suffix(".onnx"))
+    write_graph(export(published, name).model, checkpoint.with_suffix(".onnx"))
     ship_packed(name, published)
 
 
@@ -92,7 +91,8 @@ def begin(
 ) -> tuple[Network, Progress]:
     """The network in its learning form, and what its smaller students went through before.
 
-    It knows the shipped `numbers`; without any, what its lessons taught, or nothing.
+    It knows the shipped `numbers`; without any, what its lessons taught, or nothing. One that has grown and does not
+    learn itself stays in its published form, so that copies of a weight stay equal to the last bit.
     """
     network, progress = start(network), Progress([], [])
     if numbers is not None:
@@ -103,6 +103,8 @@ def begin(
         network, progress = lessons(recipe, network, photos, watched, checkpoint)
     else:
         return learning_form(network, recipe.normalise_full), progress
+    if progress.losses and not recipe.epochs:
+        return network, progress
     return learning_on(network, recipe.normalise_full, normalise(photos[0][::SOME])), progress
 
 
@@ -114,7 +116,7 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path, default=ROOT / "checkpoints", help="default: %(default)s")
     parser.add_argument("--fresh", action="store_true", help="do not start from the shipped weights")
     arguments = parser.parse_args()
-    checkpoint = arguments.checkpoints / f"{arguments.network}.pt"
+    checkpoint = arguments.checkpoints / f"{arguments.network}{'-fresh' if arguments.fresh else ''}.pt"
     if arguments.network == "lenet5":
         train_lenet5(arguments.data, checkpoint)
     else:

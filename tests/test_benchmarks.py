@@ -46,3 +46,24 @@ def test_results_are_a_list_with_the_machine_beside_it(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "machine.json").read_text())["cores"] >= 1
     assert "**no**" in (tmp_path / "results.md").read_text()
     assert (tmp_path / "results.png").stat().st_size > 1000
+
+
+def test_one_networks_rows_are_written_among_those_of_the_same_machine(tmp_path: Path) -> None:
+    from benchmarks.report import write_results
+
+    before = [
+        Measure("png", "", 6, ">= 5"),
+        Measure("run", "lenet5", 2.834567, "<= 4"),
+        Measure("run", "vgg16", 1.1, ""),
+    ]
+    write_results(before, tmp_path)
+    once = (tmp_path / "results.md").read_text()
+    write_results([Measure("png", "", 9, ">= 5"), Measure("run", "vgg16", 1.1, "")], tmp_path, only="vgg16")
+    assert (tmp_path / "results.md").read_text() == once, "rows of others stay to the last digit"
+    write_results([Measure("run", "lenet5", 3.5, "<= 4")], tmp_path, only="lenet5")
+    rows = json.loads((tmp_path / "results.json").read_text())
+    assert [(row["network"], row["value"]) for row in rows] == [("", 6), ("lenet5", 3.5), ("vgg16", 1.1)]
+    (tmp_path / "machine.json").write_text("{}")
+    with pytest.raises(SystemExit, match="another machine"):
+        write_results([Measure("run", "lenet5", 4, "<= 4")], tmp_path, only="lenet5")
+    assert json.loads((tmp_path / "results.json").read_text()) == rows

@@ -1,6 +1,6 @@
 """AlexNet. Krizhevsky, Sutskever, Hinton 2012, "ImageNet classification with deep convolutional neural networks".
 
-And the same authors' one-column variant ("One weird trick for parallelizing convolutional neural networks",
+And its first author's one-column variant ("One weird trick for parallelizing convolutional neural networks",
 Krizhevsky 2014), which is what torchvision calls AlexNet.
 """
 

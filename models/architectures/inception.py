@@ -113,8 +113,8 @@ class Inception(nn.Module):
 class Auxiliary(nn.Module):
     """A classifier half way, for training only: its loss is added with weight 0.3 (section 5 of the paper).
 
-    Torchvision's form pools adaptively to 4 x 4, which is the paper's 5x5 stride 3 average at 14 x 14 in another
-    arithmetic.
+    Torchvision's form pools adaptively to 4 x 4; from 14 x 14 that is averages of 4 x 4, where the paper's are 5 x 5
+    with stride 3.
     """
 
     def __init__(self, form: Form, in_channels: int, classes: int) -> None:

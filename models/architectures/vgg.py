@@ -37,7 +37,7 @@ class VGG(Network):
             convolution = 0
             for entry in entries:
                 if entry == "LRN":
-                    # The paper takes AlexNet's constants (section 2.3).
+                    # The paper takes AlexNet's constants (section 2.1).
                     self._append(f"norm{stage}_{convolution}", nn.LocalResponseNorm(5, 1e-4, 0.75, 2.0))
                     continue
                 convolution += 1

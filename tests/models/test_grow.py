@@ -1,12 +1,17 @@
 """A network that grows computes what it did."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from models.architectures.network import initialise
 from models.architectures.vgg import VGG
+from models.bundle import BUNDLED
 from models.grow import grow, shrink
+from models.photo_recipes import RECIPES
+from models.shipped import load_numbers, shipped_numbers
 
 
 def small(configuration: str, share: float) -> VGG:
@@ -49,6 +54,40 @@ def test_what_has_grown_can_be_had_back(configuration: str) -> None:
     back = shrink(grown, VGG(configuration, 10, 1 / 16))
     for name, value in network.state_dict().items():
         torch.testing.assert_close(back.state_dict()[name], value, rtol=0, atol=0, msg=name)
+
+
+def test_it_can_be_had_back_from_8_bits_too() -> None:
+    grown = grow(small("A", 1 / 16), VGG("A", 10, 1 / 8))
+    numbers = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for module in grown.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                rows = module.weight.flatten(1)
+                step = rows.abs().max(dim=1, keepdim=True).values / 127
+                away = torch.rand(rows.shape, generator=numbers) - 0.5  # copies are rounded apart
+                rows.copy_(torch.where(rows == 0, 0, step * (rows / step + away).round().clamp(-127, 127)))
+        back = shrink(grown, VGG("A", 10, 1 / 16))
+        again = grow(back, VGG("A", 10, 1 / 8))
+        for (name, packed), ours in zip(grown.named_parameters(), again.parameters(), strict=True):
+            step = packed.flatten(1).abs().max(dim=1).values / 127 if packed.ndim > 1 else torch.zeros(len(packed))
+            assert ((packed - ours).reshape(len(packed), -1).abs().max(dim=1).values <= step + 1e-5).all(), name
+        grown.get_parameter("classifier.0.weight")[0] *= 1.05
+        with pytest.raises(ValueError, match="has learned since it grew"):
+            shrink(grown, VGG("A", 10, 1 / 16))
+
+
+def test_the_student_of_the_shipped_vgg_can_be_had_back(cache_dir: Path) -> None:
+    numbers = shipped_numbers(BUNDLED / "vgg16", cache_dir)
+    further = RECIPES["vgg16"].further
+    assert numbers is not None and further is not None and further.student is not None
+    large = VGG("D", 10)
+    load_numbers(large, numbers)
+    student = further.student(10)
+    assert isinstance(student, VGG)
+    x = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(8))
+    with torch.no_grad():
+        shipped = large.eval().logits(x)
+        assert (shrink(large, student).logits(x) - shipped).abs().max() < 0.05 * shipped.std()
 
 
 def test_other_layers_are_not_taken_back() -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from models.architectures.network import Network
 from models.imagenette import central_view, random_view, recolour
 from models.photo_recipe import Recipe, Stage, rate, renormalise, top1, train
+from models.photo_recipes import RECIPES
 
 
 class Tiny(Network):
@@ -23,11 +24,12 @@ class Tiny(Network):
         super().__init__()
         self.conv = nn.Conv2d(3, 8, 3, bias=False)
         self.norm = nn.BatchNorm2d(8)
+        self.drop = nn.Dropout(0.1)
         self.full = nn.Linear(8, 3)
 
     def logits(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) to (N, 3)."""
-        scores: Tensor = self.full(torch.relu(self.norm(self.conv(x))).mean(dim=(2, 3)))
+        scores: Tensor = self.full(self.drop(torch.relu(self.norm(self.conv(x))).mean(dim=(2, 3))))
         return scores
 
 
@@ -42,7 +44,7 @@ def coloured(
     return pictures.astype(np.uint8), labels
 
 
-RECIPE = Recipe(stages=(Stage(16, 2), Stage(24, 2)), batch=16, peak_rate=0.1)
+RECIPE = Recipe(stages=(Stage(16, 2), Stage(24, 2)), batch=16, peak_rate=0.1, mixup=0.2)
 
 
 def teacher(folder: Path) -> Network:
@@ -69,15 +71,15 @@ def run(checkpoint: Path, epochs: int | None = None) -> tuple[Network, list[floa
 
         def save(state: object, path: Path) -> None:
             nonlocal calls
-            original(state, path)
             calls += 1
-            if calls == epochs:
+            if calls > epochs:
+                path.write_bytes(b"half of a checkpoint")
                 raise Stopped
+            original(state, path)
 
         with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
             patch.setattr(torch, "save", save)
             train(network, RECIPE, coloured(96, 1), coloured(48, 2), checkpoint)
-        checkpoint.with_suffix(".part").replace(checkpoint)
         torch.manual_seed(1)
         network = Tiny()
     averaged, progress = train(network, RECIPE, coloured(96, 1), coloured(48, 2), checkpoint)
@@ -105,6 +107,17 @@ def test_an_interrupted_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
     assert resumed_losses == pytest.approx(losses, rel=1e-6)
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value)
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    run(tmp_path / "tiny.pt")
+    other = replace(RECIPE, peak_rate=0.2, teachers=(teacher,))
+    with pytest.raises(ValueError, match=r"another recipe.*peak_rate=0\.1.*peak_rate=0\.2.*\(teacher\)"):
+        train(Tiny(), other, coloured(96, 1), coloured(48, 2), tmp_path / "tiny.pt")
+    every = [
+        one for recipe in RECIPES.values() for one in (recipe, recipe.further, *recipe.before) if one is not None
+    ]
+    assert all("0x" not in one.told() for one in every), "no address of a function, which differs in every process"
 
 
 def test_the_rate_rises_and_falls() -> None:

@@ -9,13 +9,17 @@ import torch
 from torch import nn
 
 from app.int8 import Int8Network
-from app.manifest import Packed, read_manifest
-from models.accuracy import TESTS, accuracy_of, answer, open_weights
+from app.manifest import Packed, Seeded, read_manifest
+from models.accuracy import TESTS, accuracy_of, answer, check_packed, open_weights
 from models.architectures import build
 from models.architectures.network import Network
 from models.architectures.resnet import ResNet
 from models.architectures.vgg import VGG
-from models.bundle import BUNDLED, ship_packed
+from models.bundle import BUNDLED, ship_packed, untrained_weights, write_bundle, write_graph
+from models.calibrate import evenly
+from models.describe import DESCRIPTIONS
+from models.export import export
+from models.imagenette import CLASSES
 from models.normalised import Normalised, learning_form, published_form
 from models.readme import BEGIN, END, table, write_table
 from models.shipped import learning_on, load_numbers, rescale, shipped_numbers
@@ -96,10 +100,38 @@ def test_kernels_are_as_long_as_they_began_and_outputs_stay(form: str) -> None:
 
 
 def test_untrained_weights_are_no_warm_start(tmp_path: Path) -> None:
-    for name in TESTS:
-        manifest = read_manifest(BUNDLED / name / "manifest.json")
-        if not manifest.get_weights(manifest.default_weights).trained:
-            assert shipped_numbers(BUNDLED / name, tmp_path) is None
+    manifest = write_bundle("lenet5", untrained_weights, tmp_path)
+    weights = manifest.get_weights(manifest.default_weights)
+    assert not weights.trained and isinstance(weights.origin, Seeded)
+    assert shipped_numbers(tmp_path, tmp_path / "cache") is None
+
+
+def test_the_float32_graph_that_is_measured_is_the_one_that_was_packed(tmp_path: Path) -> None:
+    torch.manual_seed(12)
+    learned = build("lenet5", 10)
+    manifest = ship_packed("lenet5", learned, tmp_path)
+    weights = manifest.get_weights(manifest.default_weights)
+    numbers = open_weights(manifest, weights, tmp_path / weights.graph, tmp_path / "cache").initializers
+    write_graph(export(learned, "lenet5").model, tmp_path / "whole.onnx")
+    check_packed(numbers, tmp_path / "whole.onnx")
+    with torch.no_grad():
+        next(learned.parameters())[0] *= 1.5
+    write_graph(export(learned, "lenet5").model, tmp_path / "other.onnx")
+    with pytest.raises(ValueError, match=r"other\.onnx is not what was packed"):
+        check_packed(numbers, tmp_path / "other.onnx")
+
+
+def test_labels_stand_in_the_order_that_training_counts_them_in() -> None:
+    photos = [description for description in DESCRIPTIONS.values() if description.title != "LeNet-5"]
+    assert photos and all(one.labels == tuple(CLASSES.values()) for one in photos)
+
+
+@pytest.mark.parametrize(("available", "count"), [(9469, 300), (9469, 500), (9469, 5000), (60_000, 300), (7, 300)])
+def test_calibration_looks_at_images_of_every_class(available: int, count: int) -> None:
+    indices = evenly(available, count)
+    steps = np.diff(indices)
+    assert len(indices) == min(available, count) and indices[0] == 0 and indices[-1] == available - 1
+    assert steps.min() >= 1 and steps.max() - steps.min() <= 1
 
 
 @pytest.mark.timeout(1200)  # minutes of VGG-16, and twice that where the machine does something else, too
