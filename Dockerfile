@@ -35,6 +35,7 @@ COPY app app
 COPY templates templates
 COPY models/bundled models/bundled
 COPY models/pullable models/pullable
+COPY models/course models/course
 # afterwards: the tests that packages carry, and pip itself, have no use in the image; compiled, it starts twice as fast
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /opt/wheel . \
  && /opt/convscope/bin/pip install --no-cache-dir --no-deps --no-index /opt/wheel/*.whl \

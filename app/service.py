@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from app.activations import NOTHING, Activations
 from app.batches import Answer, Batcher
 from app.catalog import Catalog
+from app.course import Course
 from app.crops import Crops
 from app.engine import to_probabilities
 from app.errors import RunsUnavailable
@@ -56,7 +57,7 @@ class Service:
     """Holds the parts together; one an app."""
 
     def __init__(self, settings: Settings, catalog: Catalog) -> None:
-        self.settings, self.catalog = settings, catalog
+        self.settings, self.catalog, self.course = settings, catalog, Course.open()
         self.runs = Runs(catalog, settings)
         self.workers = Workers(settings.concurrency, settings.queue)
         self.pulls = Pulls(settings)
@@ -158,17 +159,18 @@ class Service:
             return await self.look(lambda: self.runs.record(run))
         return self.runs.record(run)
 
-    async def open(self, run: str) -> OpenRun:
+    async def open(self, record: Record) -> OpenRun:
         """A run with its activations, computed again (once for all who ask) when they fell out of the cache.
 
         Raises:
-            RunNotFound: unknown, deleted or expired.
+            RunNotFound: what it was made with is no longer here.
             Overloaded: more work than the server holds.
         """
-        record = await self.record(run)
         activations = self.runs.cached(record)
         if activations is None:
-            activations = await self.workers.infer(lambda: self.runs.recompute(record), [record.model], f"open {run}")
+            activations = await self.workers.infer(
+                lambda: self.runs.recompute(record), [record.model], f"open {record.id}"
+            )
         return OpenRun(record, self.runs.network(record), activations)
 
     async def attend(self, opened: OpenRun, method: Method, index: int) -> Array:
@@ -233,7 +235,11 @@ class Service:
         return text
 
     async def look(self, work: Callable[[], T]) -> T:
-        """Something short, off the event loop."""
+        """Something short, off the event loop.
+
+        Raises:
+            Overloaded: more work than the server holds.
+        """
         return await self.workers.draw(work)
 
 

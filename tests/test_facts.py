@@ -48,6 +48,26 @@ def test_lenet5(weights: str, layer: str, op: str, shape: tuple[int, ...], param
     assert (found.parameters, found.connections) == (parameters, connections)
 
 
+# LeCun et al. 1998, table I, written down once more: map of S2 -> maps of C3 that it is joined to.
+C3 = """
+0: 0 4 5 6 9 10 11 12 14 15
+1: 0 1 5 6 7 10 11 12 13 15
+2: 0 1 2 6 7 8 11 13 14 15
+3: 1 2 3 6 7 8 9 12 14 15
+4: 2 3 4 7 8 9 10 12 13 15
+5: 3 4 5 8 9 10 11 13 14 15
+"""
+
+
+@pytest.mark.parametrize("weights", ["mnist", "structure"])
+def test_c3_is_joined_as_the_paper_has_it(weights: str) -> None:
+    rows = [line.split(": ") for line in C3.strip().splitlines()]
+    assert [number for number, _ in rows] == list("012345")
+    assert bundled("lenet5", weights).layer("C3").table == tuple(
+        tuple(int(column) for column in columns.split()) for _, columns in rows
+    )
+
+
 def test_lenet5_as_a_whole() -> None:
     graph = bundled("lenet5")
     assert graph.input_shape == (1, 32, 32)

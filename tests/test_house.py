@@ -15,11 +15,11 @@ from app.settings import Settings
 
 # The rooms of app/, from the ground up. A module imports from its own room (without a cycle) and from those before.
 ROOMS = {
-    "ground": "activations clock cores errors places installation reserve settings version manifest observed tour "
-    "wanted",
+    "ground": "activations clock cores course errors places installation reserve settings version manifest observed "
+    "tour wanted",
     "pictures": "bombs crops digit imaging maps neighbours overviews png preprocess uploads",
     "graph": "arithmetic constants figures graph groups layer matching nodes numbers operations outline patterns "
-    "reader tensors views",
+    "reader tensors views worked",
     "explanations": "explain expression parameters sources",
     "engine": "weights rectifiers quantise kept response_norm engine network int8 catalog transfer mirrors cache "
     "pulls",

@@ -93,7 +93,7 @@ def test_a_path_prefix_is_in_every_link(serve: Serve, catalog: Catalog, photo: b
         assert answer.headers["location"].startswith("/lab/api/v1/runs/")
         assert client.get(answer.headers["location"]).status_code == 200
         assert client.get(f"{prefix}/openapi.json").json()["servers"] == [{"url": "/lab"}]
-        for page in ("/", "/about", "/docs"):
+        for page in ("/", "/course", "/about", "/docs"):
             html = client.get(f"{prefix}{page}").text
             links = re.findall(r'(?:href|src|data-openapi)="(/[^"]*)"', html)
             assert links
@@ -103,7 +103,7 @@ def test_a_path_prefix_is_in_every_link(serve: Serve, catalog: Catalog, photo: b
                     assert client.get(link).status_code == 200, link
 
 
-@pytest.mark.parametrize("path", ["/", "/about", "/docs"])
+@pytest.mark.parametrize("path", ["/", "/course", "/about", "/docs"])
 def test_pages_ask_no_other_host_and_have_no_inline_script(api: httpx.Client, path: str) -> None:
     answer = api.get(path)
     assert answer.status_code == 200

@@ -121,6 +121,8 @@ def test_the_wheel_serves_in_a_clean_environment(clean: Path, cache_dir: Path, d
         assert sorted(serving.client.get("/readyz").json()["models"]) == MODELS
         page = serving.client.get("/").text
         assert "<script" in page
+        course = serving.client.get("/course").text
+        assert 'id="slips"' in course and 'role="alert"' not in course
         for model in MODELS:
             answer = serving.client.post(f"/api/v1/models/{model}/predictions", content=digit)
             assert answer.status_code == 200, answer.text

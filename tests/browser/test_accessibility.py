@@ -15,13 +15,16 @@ RULES = "() => axe.run(document, {resultTypes: ['violations']})"
 
 
 @pytest.mark.parametrize(("theme", "size"), [("dark", WIDE), ("light", WIDE), ("dark", NARROW)])
-@pytest.mark.parametrize("path", ["", LIST, "about"])
+@pytest.mark.parametrize("path", ["", LIST, "course", "about", "docs"])
 def test_no_serious_violation(visit: Open, theme: str, size: tuple[int, int], path: str) -> None:
     if not AXE.exists():
         pytest.skip("axe-core is not installed: run `npm ci` in static/")
     seen = visit(path if path.startswith("#") else "", size=size, theme=theme)
-    if path == "about":
+    if path in ("course", "about", "docs"):
         seen.page.goto(f"{seen.url}/{path}")
+        seen.page.wait_for_load_state("networkidle")
+        for folded in seen.page.locator("main details.layer-table").all():
+            folded.evaluate("e => { e.open = true }")
     elif path == "":
         layer = seen.page.locator(".layer[data-op=conv]").first.get_attribute("data-layer")
         spot = seen.page.evaluate("layer => convscope.screenOf(layer, [0, 0, 0])", layer)

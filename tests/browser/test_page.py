@@ -266,7 +266,7 @@ def test_a_structure_shows_its_table_and_says_why_no_maps(visit: Open, api: http
     assert seen.page.locator(".layer").count() == len(table["layers"])
 
 
-@pytest.mark.parametrize("path", ["about", "docs"])
+@pytest.mark.parametrize("path", ["course", "about", "docs"])
 def test_the_other_pages_come_without_errors(visit: Open, path: str) -> None:
     seen = visit()
     seen.page.goto(f"{seen.url}/{path}")
@@ -280,6 +280,18 @@ def test_nothing_is_wider_than_a_phone(visit: Open) -> None:
     seen.page.locator(".enlarged canvas").wait_for()
     sizes = json.loads(str(seen.page.locator("html").evaluate("e => JSON.stringify([e.scrollWidth, e.clientWidth])")))
     assert sizes[0] <= sizes[1]
+
+
+@pytest.mark.parametrize("path", ["course", "about", "docs"])
+def test_no_other_page_is_wider_than_a_phone(visit: Open, path: str) -> None:
+    seen = visit(size=NARROW)
+    seen.page.goto(f"{seen.url}/{path}")
+    seen.page.wait_for_load_state("networkidle")
+    for folded in seen.page.locator("main details").all():
+        folded.evaluate("e => { e.open = true }")
+    sizes = seen.page.locator("html").evaluate("e => [e.scrollWidth, e.clientWidth]")
+    assert sizes[0] <= sizes[1]
+    expect(seen.page.locator("nav[aria-label=Pages] a").first).to_be_visible()
 
 
 def test_an_emptied_pad_is_no_prediction(visit: Open, api: httpx.Client) -> None:
