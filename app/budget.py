@@ -62,7 +62,7 @@ class AnswerBudget:
             if size > SMALL and own < self.held and self.held + size > self.limit:
                 raise Overloaded(
                     f"Answers of {self.held} bytes are being computed or sent, this one has {size}, and this server "
-                    f"holds {self.limit}. Ask again in a second, for fewer outputs, or raise CONVSCOPE_ANSWER_BYTES.",
+                    f"holds {self.limit}. Ask again in a second, for fewer layers, or raise CONVSCOPE_ANSWER_BYTES.",
                     retry_after=1,
                 )
             own += size

@@ -130,6 +130,8 @@ class Catalog:
         paths = {weights.id: path for weights in manifest.weights}
         check_graphs(manifest, paths)
         self.add(manifest, paths, settings)
+        for weights in manifest.weights:
+            _ = self.network(manifest.id, weights.id).graph  # kept: the file may be gone when it is asked for
         network = self.network(manifest.id, manifest.default_weights)
         check_external(network.model, path)
         _ = network.labels, network.engine
@@ -139,7 +141,7 @@ class Catalog:
 
         Raises:
             ModelNotFound, WeightsNotFound: naming what there is.
-            NotSupported: int8, of a network that nobody has calibrated.
+            NotSupported, WeightsNotReady: int8, of a network that nobody has calibrated, with or without numbers.
         """
         if model not in self._networks:
             listed = ", ".join(manifest.id for manifest in self.models)

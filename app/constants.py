@@ -1,6 +1,8 @@
 """The values of a graph that do not depend on the image: initializers, and what is computed from them alone."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,15 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 Array = npt.NDArray[Any]
+Index = int | tuple[slice, int] | EllipsisType  # of a row, a column, everything
+
+
+class Made(Mapping[str, Array]):
+    """Arrays that are made when they are read, or as much of one as is read, and not kept."""
+
+    @abstractmethod
+    def part(self, name: str, index: Index) -> Array:
+        """`self[name][index]`, without making the rest."""
 
 
 class Constants:
@@ -53,6 +64,13 @@ class Constants:
         values = self._evaluate(node, known, outputs)
         self.computed.update(zip(outputs, values, strict=True))
         return self.computed[name]
+
+    def part(self, name: str, index: Index) -> Array | None:
+        """Some of the constant's numbers, or None where those that it needs are not there."""
+        if isinstance(self.arrays, Made) and name in self.arrays:
+            return self.arrays.part(name, index)
+        value = self.get(name)
+        return None if value is None else value[index]
 
     def sources(self, name: str) -> frozenset[str]:
         """The initializers (or Constant nodes' outputs) that a constant is computed from, itself if it is one."""

@@ -246,10 +246,13 @@ class Explainer:
 
     def _radial_basis(self, operation: RadialBasis, unit: Unit) -> Reasons:
         name, maps = unit.inputs[0]
-        code = np.ascontiguousarray(self.parameters.codes(operation)[unit.channel]).reshape(-1, 1, 1)
-        squared = float(((maps.reshape(-1, 1, 1).astype(np.float64) - code) ** 2).sum())
+        code = np.ascontiguousarray(self.parameters.codes(operation)[unit.channel]).reshape(maps.shape)
+        squared = float(((maps.astype(np.float64) - code) ** 2).sum())
         return Reasons(
-            Patches(name, range(len(maps)), 0, 0, maps, code), expression.distance(squared, code.size), sum=squared
+            Patches(name, range(len(maps)), 0, 0, maps, code),
+            _told(unit, expression.distance(squared, code.size), squared),
+            sum=squared,
+            activation=unit.layer.activation,
         )
 
     def _factor_and_shift(self, operation: Affine, unit: Unit) -> tuple[float, float]:
@@ -266,7 +269,7 @@ class Explainer:
             case "Mul":
                 return constant, 0.0
             case "Div":
-                return 1 / constant, 0.0
+                return (1 / constant if constant else math.copysign(math.inf, constant)), 0.0
             case "Sub":
                 return (-1.0, constant) if operation.constant_first else (1.0, -constant)
             case _:
@@ -286,10 +289,11 @@ def _pool(operation: Pool, unit: Unit) -> Reasons:
     values, top, left = existing_patch(
         maps[unit.channel], operation.window, unit.y, unit.x, margin=operation.counts_padding
     )
+    total = None if operation.largest else float(values.sum(dtype=np.float64))
+    made = _made(unit, float(values.max()) if total is None else total / values.size)
+    text = (expression.largest if operation.largest else expression.mean)(values, made)
     sources = [Source(name, unit.channel, top, left, values, None)]
-    if operation.largest:
-        return Reasons(sources, expression.largest(values, unit.value))
-    return Reasons(sources, expression.mean(values, unit.value), sum=float(values.sum(dtype=np.float64)))
+    return Reasons(sources, _told(unit, text, made), sum=total, activation=unit.layer.activation)
 
 
 def _local_response_norm(norm: LocalResponseNorm, unit: Unit) -> Reasons:
@@ -300,11 +304,15 @@ def _local_response_norm(norm: LocalResponseNorm, unit: Unit) -> Reasons:
     squares = float((values.astype(np.float64) ** 2).sum())
     own = float(maps[unit.channel, unit.y, unit.x])
     constants = (norm.alpha, norm.beta, norm.size, norm.bias)
+    with np.errstate(all="ignore"):  # without a bias, of zeros alone: 0/0, as the network has it
+        base = np.float64(norm.bias + norm.alpha / norm.size * squares)
+        made = _made(unit, float(own / base**norm.beta))
     return Reasons(
         Patches(name, range(low, high), unit.y, unit.x, values, None),
-        expression.normalised(own, squares, constants, unit.value),
+        _told(unit, expression.normalised(own, squares, constants, made), made),
         bias=norm.bias,
         sum=squares,
+        activation=unit.layer.activation,
         alpha=norm.alpha,
         beta=norm.beta,
         size=norm.size,
@@ -320,18 +328,15 @@ def _add(unit: Unit) -> Reasons:
     found = [_same_place(unit, index) for index in range(len(unit.inputs))]
     values = [value for _, value in found]
     total = math.fsum(values)
-    text = f"{expression.terms(values)} = {expression.number(total)}"
-    function = unit.layer.activation
-    if function is not None:
-        text = f"{text}; {expression.activated(function, total, unit.value)}"
-    return Reasons([source for source, _ in found], text, sum=total, activation=function)
+    text = _told(unit, f"{expression.terms(values)} = {expression.number(total)}", total)
+    return Reasons([source for source, _ in found], text, sum=total, activation=unit.layer.activation)
 
 
 def _concat(unit: Unit) -> Reasons:
     channel = unit.channel
     for name, maps in unit.inputs:
         if channel < len(maps):
-            return _one(name, maps, (channel, unit.y, unit.x))
+            return _one(unit, name, maps, (channel, unit.y, unit.x))
         channel -= len(maps)
     raise UnitNotFound(f"No source of '{unit.layer.name}' has its map {unit.channel}.", unit.channel)
 
@@ -343,21 +348,20 @@ def _softmax(operation: Softmax, unit: Unit) -> Reasons:
     own = logits[unit.channel].reshape(-1)[unit.y * maps.shape[2] + unit.x if operation.everything else 0]
     highest = float(logits.max())
     total = float(np.exp(logits.astype(np.float64) - highest).sum())
+    made = _made(unit, math.exp(float(own) - highest) / total)
     place = (0, 0) if operation.everything else (unit.y, unit.x)
     return Reasons(
         Patches(name, range(len(logits)), *place, logits, None),
-        expression.share(float(own), total, highest, logits.size, unit.value),
+        _told(unit, expression.share(float(own), total, highest, logits.size, made), made),
+        activation=unit.layer.activation,
     )
 
 
 def _linear(factor: float, shift: float, unit: Unit) -> Reasons:
     source, x = _same_place(unit, 0, factor)
     total = x * factor + shift
-    function = unit.layer.activation
-    text = expression.linear(x, factor, shift, total)
-    if function is not None:
-        text = f"{text}; {expression.activated(function, total, unit.value)}"
-    return Reasons([source], text, bias=shift, sum=total, activation=function)
+    text = _told(unit, expression.linear(x, factor, shift, total), total)
+    return Reasons([source], text, bias=shift, sum=total, activation=unit.layer.activation)
 
 
 def _rearrangement(operation: Rearrangement, unit: Unit) -> Reasons:
@@ -365,14 +369,24 @@ def _rearrangement(operation: Rearrangement, unit: Unit) -> Reasons:
     flat = int(np.ravel_multi_index((unit.channel, unit.y, unit.x), _as_map_shape(unit.layer.shape)))
     flat = flat if operation.order is None else int(operation.order[flat])
     channel, y, x = (int(index) for index in np.unravel_index(flat, maps.shape))
-    return _one(name, maps, (channel, y, x))
+    return _one(unit, name, maps, (channel, y, x))
 
 
-def _one(name: str, maps: Array, place: tuple[int, int, int]) -> Reasons:
+def _one(unit: Unit, name: str, maps: Array, place: tuple[int, int, int]) -> Reasons:
     """The one value that is taken over."""
     value = float(maps[place])
-    where = f"{name}[{', '.join(map(str, place))}]"
-    return Reasons([single(name, place, value)], f"{where} = {expression.number(value)}")
+    text = f"{name}[{', '.join(map(str, place))}] = {expression.number(value)}"
+    return Reasons([single(name, place, value)], _told(unit, text, value), activation=unit.layer.activation)
+
+
+def _made(unit: Unit, computed: float) -> float:
+    """What an operation makes: the unit's value, or before an activation, which hides it, what is computed."""
+    return unit.value if unit.layer.activation is None else computed
+
+
+def _told(unit: Unit, text: str, made: float) -> str:
+    """An operation's expression, and behind it the activation of what it makes that the layer ends with."""
+    return expression.then(text, unit.layer.activation, made, unit.value)
 
 
 def _same_place(unit: Unit, index: int, weight: float | None = None) -> tuple[Source, float]:

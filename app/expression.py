@@ -40,10 +40,15 @@ def activated(function: str | None, sum_: float, value: float) -> str:
             return number(value)
 
 
+def then(text: str, function: str | None, sum_: float, value: float) -> str:
+    """An expression, and the activation of what it comes to, if there is one."""
+    return text if function is None else f"{text}; {activated(function, sum_, value)}"
+
+
 def weighted(products: float, count: int, bias: float, function: str | None, sum_: float, value: float) -> str:
     """A sum of products plus a bias, and its activation."""
     text = f"{number(products)} (sum of {count} products) {plus(bias)} = {number(sum_)}"
-    return text if function is None else f"{text}; {activated(function, sum_, value)}"
+    return then(text, function, sum_, value)
 
 
 def subsampled(
@@ -52,7 +57,7 @@ def subsampled(
     """A coefficient times the sum of a window, plus a bias, and its activation."""
     inside = terms(values.ravel()) if values.size <= MANY else f"sum of {values.size} values"
     text = f"{number(coefficient)} * ({inside}) {plus(bias)} = {number(sum_)}"
-    return text if function is None else f"{text}; {activated(function, sum_, value)}"
+    return then(text, function, sum_, value)
 
 
 def largest(values: Array, value: float) -> str:

@@ -18,7 +18,7 @@ from app.engine import Engine
 from app.errors import NotSupported
 from app.graph import Graph
 from app.network import Network
-from app.quantise import FORM, dequantised, quantise, rounded_from_zero, shown
+from app.quantise import FORM, Dequantised, quantise, rounded_from_zero, shown
 from app.response_norm import quicken_norms
 from app.version import VERSION
 from app.weights import is_intact, locked_by, stamp, sweep_folder, unwritable, write_numbers
@@ -35,7 +35,12 @@ class Int8Network(Network):
     precision = "int8"
 
     def __init__(self, whole: Network) -> None:
-        """Raises NotSupported where nobody has calibrated the network."""
+        """The 8-bit form of a network.
+
+        Raises:
+            NotSupported: nobody has calibrated the network.
+            WeightsNotReady: nor are there numbers, which come first.
+        """
         super().__init__(
             whole.manifest,
             whole.weights,
@@ -47,6 +52,7 @@ class Int8Network(Network):
         )
         self.whole = whole
         if not whole.weights.ranges:
+            whole.require_numbers()
             raise NotSupported(
                 f"The weights '{whole.weights_id}' of {whole.id} have no calibrated activation ranges, without which "
                 "8 bits are no good. Ask for precision=fp32.",
@@ -114,8 +120,8 @@ class Int8Network(Network):
 
     @cached_property
     def initializers(self) -> Mapping[str, npt.NDArray[Any]]:
-        """The numbers it computes with, in float32."""
-        return dequantised(self.quantised)
+        """The numbers it computes with, in float32, which they become when they are read."""
+        return Dequantised(self.quantised)
 
     @property
     def engine(self) -> Engine:

@@ -57,6 +57,7 @@ def create_app(settings: Settings | None = None, catalog: Catalog | None = None)
         title="Convscope",
         description=DESCRIPTION,
         version=VERSION,
+        openapi_url=None,  # a route of ours, which refuses what it does not know
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,

@@ -27,6 +27,7 @@ from app.graph import Graph, Layer, count_nonzero, read_graph
 from app.imaging import Enough, Image, Picture, as_image, decode
 from app.manifest import Inline, Manifest, Packed, PhotoPreprocessing, Pulled, Seeded, Structure, Weights
 from app.matching import match, rename
+from app.numbers import external_location
 from app.outline import read_outline
 from app.preprocess import enough_for, photo_to_tensors, to_tensor
 from app.settings import Settings
@@ -167,8 +168,8 @@ class Network:
         if isinstance(self.weights.origin, Seeded | Packed):
             digest.update(bytes.fromhex(self.weights.origin.sha256))
         elif isinstance(self.weights.origin, Inline):
-            for file in sorted(set(self._external_files())):
-                with (self.path.parent / file).open("rb") as data:
+            for file in self.external_files:
+                with file.open("rb") as data:
                     digest.update(hashlib.file_digest(data, "sha256").digest())
         digest.update(self.weights.preprocessing.model_dump_json().encode())
         return digest.hexdigest()
@@ -369,13 +370,11 @@ class Network:
         """A layer of the table; LayerNotFound names what there is."""
         return self.graph.layer(name)
 
-    def _external_files(self) -> list[str]:
-        return [
-            entry.value
-            for tensor in self.model.graph.initializer
-            for entry in tensor.external_data
-            if entry.key == "location"
-        ]
+    @property
+    def external_files(self) -> list[Path]:
+        """Where the numbers lie that the graph has outside of itself, each file once."""
+        places = map(external_location, self.model.graph.initializer)
+        return [self.path.parent / name for name in sorted({place["location"] for place in places if place})]
 
 
 def load_graph(path: Path) -> onnx.ModelProto:

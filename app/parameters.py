@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.constants import Constants
+from app.constants import Constants, Index
 from app.errors import LayerNotFound, NotExplainable
 from app.graph import Graph
 from app.layer import Layer
@@ -31,19 +31,21 @@ class Parameters:
         Raises:
             NotExplainable: the file does not hold them.
         """
-        value = self.constants.get(name)
+        return self._part(name, ...)
+
+    def _part(self, name: str, index: Index) -> npt.NDArray[Any]:
+        value = self.constants.part(name, index)
         if value is None:
             raise NotExplainable(f"The numbers of '{name}' are not in the file, so nothing can be recomputed.", name)
         return np.asarray(value)
 
     def kernel(self, operation: Convolution, channel: int) -> Array:
         """The kernel of one output map, (in / groups, kh, kw)."""
-        return _float32(self.constant(operation.weights)[channel])
+        return _float32(self._part(operation.weights, channel))
 
     def row(self, operation: Full, unit: int) -> Array:
         """The weights of one unit of a full layer, (in,), in the order of the flattened source layer."""
-        weights = self.constant(operation.weights)
-        row = _float32(weights[unit] if operation.outputs_first else weights[:, unit])
+        row = _float32(self._part(operation.weights, unit if operation.outputs_first else (slice(None), unit)))
         if operation.alpha != 1:
             row = row * np.float32(operation.alpha)
         if operation.order is None:

@@ -270,7 +270,7 @@ def _sum(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
 
 
 def _affine(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
-    """Mul, Add, Sub or Div with a constant that leaves the shape as it is, or Neg."""
+    """Mul, Add, Sub or Div (the constant below) with a constant that leaves the shape as it is, or Neg."""
     head = chain[0]
     if head.op in ("Neg", "Mul") and [node.op for node in chain[1:]] == ["Softmax"]:
         return _softmax(chain, nodes)
@@ -278,6 +278,8 @@ def _affine(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
         return _radial_basis(chain, nodes)
     constant = _constant(head, nodes)
     if len(chain) > 1 or (constant is None and head.op != "Neg"):
+        return None
+    if head.op == "Div" and head.inputs[0] == constant:  # 1/x is no factor and shift of x
         return None
     operand = nodes.operands(head)[0]
     shape = nodes.inner_shape(head.output)

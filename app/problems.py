@@ -168,13 +168,14 @@ async def refuse_repeated(request: Request) -> None:
 
 
 def bounds(request: Request, field: str) -> str | None:
-    """The smallest and largest value of a parameter, both at once, as the OpenAPI document has them."""
+    """The smallest and largest value of a parameter, if it has one, at once, as the OpenAPI document has them."""
     path, method = getattr(request.scope.get("route"), "path", ""), request.method.lower()
     operation = request.app.openapi()["paths"].get(path, {}).get(method, {})
     for parameter in operation.get("parameters", ()):
         for schema in (parameter["schema"], *parameter["schema"].get("anyOf", ())):
-            if parameter["name"] == field and "minimum" in schema and "maximum" in schema:
-                return f"a whole number from {schema['minimum']} to {schema['maximum']}"
+            if parameter["name"] == field and "minimum" in schema:
+                least, most = schema["minimum"], schema.get("maximum")
+                return f"a whole number from {least} {'on' if most is None else f'to {most}'}"
     return None
 
 

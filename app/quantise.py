@@ -8,7 +8,7 @@ quantiser is onnxruntime's own; what is decided here is which tensors it gets, a
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
+from app.constants import Array, Index, Made
 from app.rectifiers import Ranges, leave_out_relus, rectified
 
 FORM = 2  # of the graph that this makes; an older one in a cache folder is made anew
@@ -26,6 +27,8 @@ OPERATORS = (
     *("Conv", "Gemm", "MatMul", "Relu", "Add", "Concat", "LRN"),
     *("MaxPool", "AveragePool", "GlobalAveragePool", "Flatten", "Reshape"),
 )
+
+MADE = "_DequantizeLinear_Output"  # ends the name of what the quantiser makes of a tensor
 
 SAME_NUMBERS = ("Flatten", "Reshape", "Squeeze")
 
@@ -157,24 +160,54 @@ def shown(quantised: onnx.ModelProto) -> dict[str, str]:
             readers[name].add(node.op_type)
     for node in quantised.graph.node:
         if node.op_type == "DequantizeLinear" and readers[node.output[0]] != {"Relu"}:
-            origin = node.output[0].removesuffix("_DequantizeLinear_Output")
+            origin = node.output[0].removesuffix(MADE)
             names[origin] = node.output[0]
     return names
 
 
-def dequantised(quantised: onnx.ModelProto) -> dict[str, npt.NDArray[Any]]:
-    """The numbers that the 8-bit graph computes with, as float32 by their names in the float32 graph."""
-    numbers = {tensor.name: numpy_helper.to_array(tensor) for tensor in quantised.graph.initializer}
-    found = dict(numbers)
-    for node in quantised.graph.node:
-        if node.op_type != "DequantizeLinear" or node.input[0] not in numbers:
-            continue
-        values, scale = numbers[node.input[0]], numbers[node.input[1]]
-        zero = numbers[node.input[2]] if len(node.input) > 2 else np.zeros_like(scale, values.dtype)
+class Dequantised(Made):
+    """The numbers that an 8-bit graph computes with, as float32 by their names in the float32 graph.
+
+    All of them in float32 are four times what the graph takes, and whoever asks about one unit needs a row.
+    """
+
+    def __init__(self, quantised: onnx.ModelProto) -> None:
+        self._tensors = {tensor.name: tensor for tensor in quantised.graph.initializer}
+        self._read: dict[str, Array] = {}  # a tensor hands its bytes out as a copy
+        self._makers = {
+            node.output[0].removesuffix(MADE): node
+            for node in quantised.graph.node
+            if node.op_type == "DequantizeLinear" and node.input[0] in self._tensors
+        }
+
+    def __getitem__(self, name: str) -> Array:
+        return self.part(name, ...)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._makers or name in self._tensors  # without making it
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors | self._makers)
+
+    def __len__(self) -> int:
+        return len(self._tensors | self._makers)
+
+    def part(self, name: str, index: Index) -> Array:
+        """Some of a tensor's numbers: (codes - zero) * scale, with a scale for all or one a channel."""
+        node = self._makers.get(name)
+        if node is None:
+            return self._numbers(name)[index]
+        codes, scale = self._numbers(node.input[0]), self._numbers(node.input[1])
+        zero = self._numbers(node.input[2]) if len(node.input) > 2 else np.zeros_like(scale, codes.dtype)
         axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
-        along = [-1 if dimension == axis % values.ndim else 1 for dimension in range(values.ndim)]
-        if scale.ndim:
-            scale, zero = scale.reshape(along), zero.reshape(along)
-        name = node.output[0].removesuffix("_DequantizeLinear_Output")
-        found[name] = ((values.astype(np.float32) - zero.astype(np.float32)) * scale).astype(np.float32)
-    return found
+        along = [-1 if dimension == axis % codes.ndim else 1 for dimension in range(codes.ndim)]
+        scales, zeros = (
+            np.broadcast_to(one.reshape(along) if one.ndim else one, codes.shape)[index] for one in (scale, zero)
+        )
+        made: Array = (codes[index].astype(np.float32) - zeros.astype(np.float32)) * scales
+        return made.astype(np.float32, copy=False)
+
+    def _numbers(self, name: str) -> Array:
+        if name not in self._read:
+            self._read[name] = numpy_helper.to_array(self._tensors[name])
+        return self._read[name]

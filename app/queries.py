@@ -45,7 +45,7 @@ class PredictQuery(WeightsQuery):
         "144 (Szegedy et al. 2014).",
         examples=[1],
     )
-    top: int = Field(5, ge=1, le=1_000_000, description="How many classes to answer; all when more.", examples=[5])
+    top: int = Field(5, ge=1, description="How many classes to answer; all when more.", examples=[5])
 
     @property
     def how_many(self) -> Crops:

@@ -15,7 +15,7 @@ from app.activations import Activations
 from app.catalog import Catalog
 from app.clock import steady_time
 from app.crops import Crops
-from app.errors import ModelNotFound, NotSupported, RunNotFound, WeightsNotFound
+from app.errors import ModelNotFound, NotSupported, RunNotFound, WeightsNotFound, WeightsNotReady
 from app.network import Network, Prediction
 from app.outcomes import Encoded, compute
 from app.redis_records import RedisRecords
@@ -154,7 +154,7 @@ class Runs:
         """Whether its network is here, by its files' digest: to load them and compare more would take seconds."""
         try:
             return record.digest in ("", self.network(record).digest)
-        except (ModelNotFound, WeightsNotFound, NotSupported):
+        except (ModelNotFound, WeightsNotFound, WeightsNotReady, NotSupported):
             return False
 
     @staticmethod

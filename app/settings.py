@@ -67,8 +67,8 @@ class Settings(BaseSettings):
     answer_bytes: int = Field(
         512 * MIB,
         ge=1,
-        description="Most bytes of tensors in answers of the inference protocol that are computed or sent at once; "
-        "more get 503.",
+        description="Most bytes of arrays in answers (tensors of runs and of the inference protocol) that are "
+        "computed or sent at once; more get 503.",
     )
     max_pixels: int = Field(50_000_000, ge=1, description="Most pixels of an uploaded image, from its header.")
     cache_bytes: int = Field(

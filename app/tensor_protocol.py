@@ -5,10 +5,9 @@ header Inference-Header-Content-Length says how long that is, the tensors' raw l
 """
 
 import math
-import threading
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -24,8 +23,7 @@ Array = npt.NDArray[np.float32]
 DATATYPE = "FP32"
 MOST_AXES = 8
 MOST_NUMBERS = 1 << 31
-LARGE_JSON_BYTES = 1024 * 1024  # as Python's objects it takes up to 27 times that
-LARGE_JSON = threading.Lock()  # so that several at once take no more than the largest of them
+LARGE_JSON_BYTES = 1024 * 1024  # as Python's objects it takes up to 27 times that, so larger ones take turns
 JSON_BYTES = 64 * 1024 * 1024  # of numbers; as text they are three times that
 
 
@@ -34,7 +32,11 @@ class Part(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    parameters: dict[str, Any] = Field(default_factory=dict, examples=[{"binary_data": True}])
+    parameters: dict[str, Any] | None = Field(None, examples=[{"binary_data": True}])
+
+    def parameter(self, name: str) -> Any:
+        """A parameter's value; None where it is not given."""
+        return (self.parameters or {}).get(name)
 
 
 class InputTensor(Part):
@@ -70,32 +72,39 @@ class Asked:
     def wants_binary(self, name: str) -> bool:
         """Whether an output is to follow the JSON as raw numbers."""
         for one in self.request.outputs or ():
-            if one.name == name and "binary_data" in one.parameters:
-                return bool(one.parameters["binary_data"])
-        return bool(self.request.parameters.get("binary_data_output", False))
+            if one.name == name and (wanted := one.parameter("binary_data")) is not None:
+                return bool(wanted)
+        return bool(self.request.parameter("binary_data_output"))
 
 
-def read_request(body: bytes, header_length: str | None) -> Asked:
-    """The request in a body; `header_length` is what Inference-Header-Content-Length says.
+def json_length(body: bytes, header_length: str | None) -> int:
+    """How many of a body's bytes are JSON; `header_length` is what Inference-Header-Content-Length says.
+
+    Raises:
+        InvalidValue: the header has no number, or the body is shorter.
+    """
+    if header_length is None:
+        return len(body)
+    digits = header_length.isascii() and header_length.isdigit() and len(header_length) <= 20
+    if not digits or int(header_length) > len(body):
+        raise InvalidValue(
+            f"Inference-Header-Content-Length is {header_length[:40]!r}; the body has {len(body)} bytes.",
+            header_length[:40],
+            field="Inference-Header-Content-Length",
+        )
+    return int(header_length)
+
+
+def read_request(body: bytes, length: int) -> Asked:
+    """The request in a body, of which so many bytes are JSON.
 
     Raises:
         InvalidValue: no such request, or sizes that do not agree.
     """
-    length = len(body)
-    if header_length is not None:
-        digits = header_length.isascii() and header_length.isdigit() and len(header_length) <= 20
-        if not digits or int(header_length) > length:
-            raise InvalidValue(
-                f"Inference-Header-Content-Length is {header_length[:40]!r}; the body has {length} bytes.",
-                header_length[:40],
-                field="Inference-Header-Content-Length",
-            )
-        length = int(header_length)
     try:
-        with LARGE_JSON if length > LARGE_JSON_BYTES else nullcontext():
-            request = InferRequest.model_validate(orjson.loads(body[:length]))
-            tensor = _numbers(request.inputs[0], body[length:])
-            request.inputs[0].data = None  # the numbers as Python's objects go before the next one's turn
+        request = InferRequest.model_validate(orjson.loads(body[:length]))
+        tensor = _numbers(request.inputs[0], body[length:])
+        request.inputs[0].data = None  # the numbers as Python's objects go before the next one's turn
     except orjson.JSONDecodeError as error:
         raise InvalidValue(f"The request is not JSON: {error}.", None, field="body") from error
     except ValidationError as error:
@@ -118,7 +127,7 @@ def _numbers(given: InputTensor, raw: bytes) -> Array:
             given.shape[: MOST_AXES + 1],
             field="shape",
         )
-    count, size = math.prod(given.shape), given.parameters.get("binary_data_size")
+    count, size = math.prod(given.shape), given.parameter("binary_data_size")
     if size is not None:
         if given.data is not None or size != len(raw) or size != 4 * count:
             raise InvalidValue(
@@ -130,15 +139,26 @@ def _numbers(given: InputTensor, raw: bytes) -> Array:
         return np.frombuffer(raw, "<f4").astype(np.float32, copy=False).reshape(given.shape)
     if raw:
         raise InvalidValue(f"{len(raw)} bytes follow the JSON, and no input has binary_data_size.", len(raw))
-    try:
-        numbers = np.asarray(given.data if given.data is not None else [], dtype=np.float32).reshape(-1)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise InvalidValue("The input's data are not numbers, flat or nested evenly.", None, field="data") from error
+    numbers = _parsed(given.data if given.data is not None else [])
     if numbers.size != count:
         raise InvalidValue(
             f"The input's data hold {numbers.size} numbers; the shape {given.shape} takes {count}.", numbers.size
         )
     return numbers.reshape(given.shape)
+
+
+def _parsed(data: list[Any]) -> Array:
+    """JSON's numbers, flat or nested evenly, as (N,); InvalidValue for anything else."""
+    try:
+        numbers = np.asarray(data, dtype=np.float32)
+        flat: Iterable[Any] = data
+        for _ in range(numbers.ndim - 1):
+            flat = chain.from_iterable(flat)
+        if not set(map(type, flat)) <= {int, float}:  # NumPy reads "1.5", too, and null as NaN
+            raise TypeError
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InvalidValue("The input's data are not numbers, flat or nested evenly.", None, field="data") from error
+    return numbers.reshape(-1)
 
 
 def write_answer(

@@ -18,6 +18,10 @@ from app.wanted import ABANDONED
 
 T = TypeVar("T")
 
+# Each may hold a run's activations, also those that have left the cache meanwhile. A browser asks a host for six
+# things at a time, so these are a hundred pages that all wait for pictures.
+MOST_DRAWINGS = 600
+
 
 @dataclass(eq=False)
 class Job:
@@ -42,6 +46,7 @@ class Workers:
         self.concurrency, self.queue = concurrency, queue
         self._places = CapacityLimiter(concurrency)
         self._drawing = CapacityLimiter(available_cores() + 2)
+        self._reading = CapacityLimiter(1)
         self._telling = CapacityLimiter(2)
         self._jobs: set[Job] = set()
         self._drawings: set[asyncio.Task[Any]] = set()
@@ -66,8 +71,9 @@ class Workers:
         return self._held[network]
 
     def is_running(self, key: str) -> bool:
-        """Whether an inference under that key runs or waits."""
-        return key in self._shared
+        """Whether an inference under that key runs or waits, which whoever asks for the same would get."""
+        job = self._shared.get(key)
+        return job is not None and not job.abandoned.is_set()
 
     def require_room(self, networks: Collection[str]) -> None:
         """Raises Overloaded where a network has no place left for one more inference."""
@@ -86,8 +92,8 @@ class Workers:
         Raises:
             Overloaded: one of the `networks` has `queue` inferences waiting already.
         """
-        job = self._shared.get(key) if key is not None else None
-        if job is None or job.abandoned.is_set():
+        job = self._shared.get(key) if key is not None and self.is_running(key) else None
+        if job is None:
             self.require_room(networks)
             job = self._start(work, networks, key)
         assert job.task is not None
@@ -128,8 +134,28 @@ class Workers:
         """Run something short (encoding, reading a table) in a thread.
 
         A client that goes away ends the waiting, not the thread; so the drawing keeps its place until it is done.
+
+        Raises:
+            Overloaded: MOST_DRAWINGS run or wait already.
         """
-        task = asyncio.create_task(to_thread.run_sync(work, limiter=self._drawing))
+        return await self._beside(work, self._drawing)
+
+    async def read(self, work: Callable[[], T]) -> T:
+        """Run what takes much memory for a while in a thread, one after the other, out of the way of drawings.
+
+        Raises:
+            Overloaded: as `draw` does.
+        """
+        return await self._beside(work, self._reading)
+
+    async def _beside(self, work: Callable[[], T], limiter: CapacityLimiter) -> T:
+        if len(self._drawings) >= MOST_DRAWINGS:
+            raise Overloaded(
+                f"{MOST_DRAWINGS} answers are being drawn or wait for that, which is all this server holds. Ask "
+                "again in a second.",
+                retry_after=1,
+            )
+        task = asyncio.create_task(to_thread.run_sync(work, limiter=limiter))
         self._drawings.add(task)
         task.add_done_callback(self._drawn)
         return await asyncio.shield(task)

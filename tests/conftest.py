@@ -103,6 +103,15 @@ def serving(
         thread.join(20)
 
 
+@contextmanager
+def serving_own(settings: Settings, nothing: Path) -> Iterator[httpx.Client]:
+    """A service of the operator's own file (`settings.onnx`) alone; `nothing` is a folder without networks."""
+    catalog = Catalog.open(settings, bundled=nothing, pullable=nothing)
+    catalog.prepare()
+    with serving(create_app(settings, catalog)) as url, httpx.Client(base_url=url, timeout=60) as client:
+        yield client
+
+
 @pytest.fixture(scope="session")
 def server(make_settings: MakeSettings, catalog: Catalog) -> Iterator[str]:
     """The base URL of a running service with the default settings."""

@@ -52,14 +52,14 @@ def recompute(answer: Answer) -> float:
             assert math.isclose(total, answer["sum"], rel_tol=1e-5, abs_tol=1e-5 * (1 + abs(total)))
             return activate(function, total)
         case "max_pool":
-            return float(values(answer).max())
+            return activate(function, float(values(answer).max()))
         case "average_pool" | "global_average_pool":
-            return float(values(answer).mean())
+            return activate(function, float(values(answer).mean()))
         case "add":
             return activate(function, float(values(answer).sum()))
         case "concat" | "flatten" | "Transpose" | "Reshape":
             (value,) = values(answer)
-            return float(value)
+            return activate(function, float(value))
         case "relu" | "tanh" | "sigmoid":
             (value,) = values(answer)
             assert function is not None
@@ -67,11 +67,11 @@ def recompute(answer: Answer) -> float:
         case "lrn":
             own = next(one for one in answer["sources"] if one["channel"] == answer["unit"][0])
             scale = answer["alpha"] / answer["size"] * float((values(answer) ** 2).sum())
-            return float(own["values"][0][0] / (answer["bias"] + scale) ** answer["beta"])
+            return activate(function, float(own["values"][0][0] / (answer["bias"] + scale) ** answer["beta"]))
         case "rbf":
             squared = float(((values(answer) - weights(answer)) ** 2).sum())
             assert math.isclose(squared, answer["sum"], rel_tol=1e-5)
-            return squared
+            return activate(function, squared)
         case "softmax":
             logits = values(answer)
             shares = np.exp(logits - logits.max())
@@ -80,5 +80,5 @@ def recompute(answer: Answer) -> float:
             here = unit[0] * int(spread or 1)
             if spread and spread > 1:
                 here += unit[1] * len(answer["sources"][0]["values"][0]) + unit[2]
-            return float(shares[here] / shares.sum())
+            return activate(function, float(shares[here] / shares.sum()))
     raise AssertionError(f"no rule for {answer['op']}")

@@ -1,16 +1,19 @@
 """Networks over HTTP: the list, the layer table, the filters."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
 from app.catalog import Catalog
 from app.manifest import Pulled, Structure
-from tests.conftest import every_model, problem_of
+from tests.conftest import MakeSettings, every_model, problem_of, serving_own
+from tests.small_onnx import classifier
 
 MODEL_KEYS = {
     "id",
@@ -75,8 +78,7 @@ def test_a_network_has_its_layer_table(api: httpx.Client, catalog: Catalog, mode
         seen.add(layer["name"])
         assert len(layer["shape"]) in (1, 3)
         assert "/" not in layer["name"]
-        if layer["parameters"]:
-            assert 0 <= layer["nonzero"] <= layer["parameters"]
+        assert 0 <= layer["nonzero"] <= layer["parameters"]  # null is without numbers
     assert sum(layer["parameters"] for layer in detail["layers"]) == detail["parameters"]
     pairs = {(source, layer["name"]) for layer in detail["layers"] for source in layer["inputs"]}
     assert {tuple(edge) for edge in detail["edges"]} == pairs
@@ -141,3 +143,15 @@ def test_unknown_weights_are_named_with_what_there_is(api: httpx.Client, catalog
     assert problem["value"] == "nothing"
     for weights in catalog.network(model).manifest.weights:
         assert weights.id in problem["detail"]
+
+
+def test_an_own_file_counts_with_its_numbers_and_may_go(make_settings: MakeSettings, tmp_path: Path) -> None:
+    path, numbers, nothing = tmp_path / "own.onnx", tmp_path / "numbers.bin", tmp_path / "nothing"
+    nothing.mkdir()
+    onnx.save(classifier(), path, save_as_external_data=True, location=numbers.name, size_threshold=0)
+    with serving_own(make_settings(onnx=path), nothing) as client:
+        size = path.stat().st_size + numbers.stat().st_size
+        assert [one["bytes"] for model in get(client, "")["models"] for one in model["weights"]] == [size]
+        numbers.unlink()
+        path.unlink()
+        assert [one["bytes"] for model in get(client, "")["models"] for one in model["weights"]] == [0]

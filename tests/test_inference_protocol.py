@@ -1,7 +1,8 @@
 """The Open Inference Protocol, spoken by the real client."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import numpy as np
@@ -10,9 +11,12 @@ import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
 from app.catalog import Catalog
+from app.errors import InvalidValue
 from app.imaging import decode
 from app.network import Network
 from app.routes.inference import probabilities_name
+from app.tensor_protocol import LARGE_JSON_BYTES, read_request
+from app.workers import Workers
 from tests.conftest import Serve, every_model
 from tests.test_mirrors import wait_until
 
@@ -117,6 +121,10 @@ def test_errors_are_the_protocols(client: triton.InferenceServerClient, catalog:
         (b'{"inputs": []}', {}, 400),
         (b'{"inputs": [{"name": "x", "shape": [1], "datatype": "INT8", "data": [1]}]}', {}, 400),
         (b'{"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", "data": ["a"]}]}', {}, 400),
+        *(
+            (f'{{"inputs": [{{"name": "x", "shape": [2], "datatype": "FP32", "data": {data}}}]}}'.encode(), {}, 400)
+            for data in ('["1.5", "2"]', "[null, 1]", "[true, 1.5]", "[[1], [[]]]", "[{}, 1]")
+        ),
         (b'{"inputs": [{"name": "x", "shape": [2, 2], "datatype": "FP32", "data": [1]}]}', {}, 400),
         (b'{"inputs": [{"name": "x", "shape": [-1], "datatype": "FP32", "data": [1]}]}', {}, 400),
         (b'{"inputs": [{"name": "x", "shape": [], "datatype": "FP32", "data": [1]}]}', {}, 400),
@@ -139,6 +147,34 @@ def test_errors_are_the_protocols(client: triton.InferenceServerClient, catalog:
     for answer in (api.get("/v2/nothing"), api.get("/v2?x=1"), api.put("/v2"), api.get(url)):
         assert answer.status_code in (404, 400, 405)
         assert list(answer.json()) == ["error"]
+
+
+def test_what_is_no_number_is_not_read_as_one() -> None:
+    def given(data: str, parameters: str = "{}") -> bytes:
+        one = f'{{"name": "x", "shape": [2], "datatype": "FP32", "data": {data}, "parameters": {parameters}}}'
+        return f'{{"inputs": [{one}], "outputs": [{{"name": "y", "parameters": null}}], "parameters": null}}'.encode()
+
+    for data in ('["1.5", "2"]', "[null, 1]", "[true, 1.5]", "[[1], [null]]"):
+        with pytest.raises(InvalidValue, match="not numbers"):
+            read_request(given(data), len(given(data)))
+    body = given("[[1], [2.5]]", "null")
+    asked = read_request(body, len(body))
+    assert asked.tensor.tolist() == [1, 2.5] and not asked.wants_binary("y")
+
+
+def test_large_json_takes_turns(api: httpx.Client, catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, count = Workers.read, 0
+
+    async def counted(workers: Workers, work: Callable[[], Any]) -> Any:
+        nonlocal count
+        count += 1
+        return await read(workers, work)
+
+    monkeypatch.setattr(Workers, "read", counted)
+    path, body, headers = every_layer_of(catalog.network(catalog.models[0].id), binary=True)
+    assert api.post(path, content=body, headers=headers).status_code == 200 and count == 0
+    assert api.post(path, content=b" " * LARGE_JSON_BYTES + body, headers=headers).status_code == 400 and count == 0
+    assert api.post(path, content=b" " * LARGE_JSON_BYTES + b"{}").status_code == 400 and count == 1
 
 
 def every_layer_of(network: Network, binary: bool) -> tuple[str, bytes, dict[str, str]]:

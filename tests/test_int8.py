@@ -10,13 +10,15 @@ import pytest
 from onnx import numpy_helper
 
 from app.catalog import Catalog
+from app.constants import Index
 from app.engine import Engine
 from app.errors import NotSupported
+from app.explain import Explainer
 from app.graph import read_graph
 from app.imaging import decode
 from app.int8 import Int8Network, as_shown
 from app.network import Network
-from app.quantise import dequantised, quantise, shown
+from app.quantise import Dequantised, quantise, shown
 from app.rectifiers import rectified
 from app.settings import Settings
 from tests.conftest import MakeSettings, problem_of
@@ -58,10 +60,34 @@ def test_a_small_network_computes_nearly_the_same_on_8_bits(narrow: bool) -> Non
     assert np.abs(rows - whole.probabilities(images)).mean() < 0.05
 
     bits = 7 if narrow else 8
-    for name, array in dequantised(quantised).items():
+    for name, array in Dequantised(quantised).items():
         if name in numbers and array.ndim > 1:
             largest = np.abs(numbers[name]).max(axis=tuple(range(1, array.ndim)), keepdims=True)
             assert (np.abs(array - numbers[name]) <= 0.51 * largest / (2 ** (bits - 1) - 1) + 1e-6).all()
+
+
+def test_a_unit_makes_float32_of_its_own_row_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, made = classifier(softmax=False), []
+    ranges = {name: (-4.0, 4.0) for node in model.graph.node for name in (*node.input, *node.output)}
+    numbers, part = Dequantised(quantise(model, numbers_of(model), ranges, narrow=False)), Dequantised.part
+    wholes = {name: numbers[name] for name in ("kernel", "matrix", "bias")}
+    assert all(array.dtype == np.float32 for array in wholes.values())
+    assert np.array_equal(numbers.part("matrix", (slice(None), 3)), wholes["matrix"][:, 3])
+
+    def counted(self: Dequantised, name: str, index: Index) -> np.ndarray:
+        found = part(self, name, index)
+        made.append(found.size)
+        return found
+
+    monkeypatch.setattr(Dequantised, "part", counted)
+    graph = read_graph(model)
+    activations = {layer.name: np.ones(layer.shape, np.float32) for layer in graph.layers}
+    explainer = Explainer(graph, numbers)
+    for layer, unit, weights in (("a.conv", (2, 3, 3), wholes["kernel"][2]), ("scores", (4,), wholes["matrix"][4])):
+        sources = explainer.explain(layer, unit, activations).sources
+        used = np.concatenate([source.weights for source in sources if source.weights is not None], axis=None)
+        assert np.array_equal(used, weights.reshape(-1))
+    assert max(made) == wholes["matrix"][4].size
 
 
 def test_what_only_a_relu_reads_has_the_range_that_the_relu_lets_through() -> None:
@@ -219,6 +245,9 @@ def test_a_network_that_nobody_calibrated_says_so(api: httpx.Client, catalog: Ca
             path = f"/api/v1/models/{network.id}/predictions?precision=int8&weights={network.weights_id}"
             problem = problem_of(api.post(path, content=photo), 409, "not-supported")
             assert "no calibrated activation ranges" in problem["detail"]
+    path = f"/api/v1/models/{CALIBRATED[0].id}/predictions?precision=int8&weights=structure"
+    problem = problem_of(api.post(path, content=photo), 409, "weights-not-ready")  # numbers come first
+    assert problem["command"] in problem["detail"]
     known = CALIBRATED[0]
     bare = known.weights.model_copy(update={"ranges": {}})
     with pytest.raises(NotSupported, match="no calibrated activation ranges"):

@@ -203,13 +203,14 @@ def test_a_full_layer_is_its_matrix_shrunk_where_it_is_long() -> None:
         ("0-3,7", [0, 1, 2, 3, 7]),
         ("5-2", [5, 4, 3, 2]),
         ("7,0-1,1", [7, 0, 1]),
+        ("0-6," * 1000 + "7-0", [0, 1, 2, 3, 4, 5, 6, 7]),
     ],
 )
 def test_channels(text: str | None, channels: list[int]) -> None:
     assert parse_channels(text, 8) == channels
 
 
-@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "1,,2", "0 - 3", "1-2-3", "٣", "1," * 120 + "1"])
+@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "1,,2", "0 - 3", "1-2-3", "٣", "1," * 5000 + "1"])
 def test_channels_in_another_form_name_field_value_and_range(text: str) -> None:
     with pytest.raises(InvalidValue, match="0 to 7") as caught:
         parse_channels(text, 8)

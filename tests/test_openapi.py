@@ -13,7 +13,7 @@ from app.catalog import Catalog
 from app.main import create_app
 from app.settings import Settings
 from app.uploads import IMAGE_TYPES
-from tests.conftest import draw_scene, encode, post_run
+from tests.conftest import draw_scene, encode, post_run, problem_of
 
 IMAGES = st.builds(
     lambda seed, width, height, kind: encode(draw_scene(seed, width, height), kind),
@@ -82,6 +82,30 @@ def test_bodies_are_images_raw_or_in_a_form(document: dict[str, Any]) -> None:
         assert content["multipart/form-data"]["schema"]["required"] == ["image"]
 
 
+def test_an_inference_tells_its_fields_both_ways(document: dict[str, Any]) -> None:
+    found = [operation for name, operation in operations(document) if name.endswith("/infer")]
+    assert len(found) == 2
+    for operation in found:
+        (length,) = (one for one in operation["parameters"] if one["in"] == "header")
+        assert length["name"] == "Inference-Header-Content-Length" and not length.get("required")
+        asked, answered = operation["requestBody"]["content"], operation["responses"]["200"]["content"]
+        assert set(asked) == set(answered) == {"application/json", "application/octet-stream"}
+        parts = [asked["application/json"]["schema"]]
+        parts += [parts[0]["properties"]["inputs"]["items"], parts[0]["properties"]["outputs"]["anyOf"][0]["items"]]
+        for part in parts:
+            assert all("examples" in one or "items" in str(one) for one in part["properties"].values())
+        kind = answered["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        assert set(document["components"]["schemas"][kind]["properties"]) == {
+            *("model_name", "model_version", "id", "outputs")
+        }
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
+def test_the_document_and_its_page_refuse_what_they_do_not_know(api: httpx.Client, path: str) -> None:
+    assert api.get(path).status_code == api.head(path).status_code == 200
+    assert problem_of(api.get(f"{path}?x=1"), 422, "invalid-value")["field"] == "x"
+
+
 # --- the server keeps to the document -----------------------------------------------------------------------
 
 
@@ -91,8 +115,8 @@ EXAMPLES = settings(max_examples=12, deadline=None, suppress_health_check=list(H
 
 
 def ask(case: "schemathesis.Case[Any]", server: str) -> None:
-    """Call and check. That a tensor has the network's shape is beyond what a schema can say."""
-    shaped = case.operation.path.endswith("/infer")
+    """Call and check. The shape of a network's tensors and its classes are beyond what a schema can say."""
+    shaped = case.operation.path.endswith(("/infer", "/saliency.png", "/saliency.npy"))
     excluded: Any = [schemathesis.checks.CHECKS.get_one("positive_data_acceptance")] if shaped else []
     with_few_crops(case).call_and_validate(base_url=server, excluded_checks=excluded, timeout=120)
 

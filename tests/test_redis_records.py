@@ -182,6 +182,24 @@ def test_made_on_one_replica_and_read_on_the_other(redis: Redis, serve: Serve, c
         problem_of(first.get(f"{path}/input.png"), 404, "run-not-found")
 
 
+def test_what_a_run_was_made_from_is_fetched_once_an_answer(
+    redis: Redis, serve: Serve, catalog: Catalog, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, count = RedisRecords.find, 0
+
+    def counted(store: RedisRecords, run: str) -> Record | None:
+        nonlocal count
+        count += 1
+        return find(store, run)
+
+    client = serve(runs=redis.url)
+    path = f"/api/v1/runs/{post_run(client, catalog.models[0].id, photo)['id']}"
+    client.get(f"{path}/saliency.npy")  # computed, which asks whether the run is still there
+    monkeypatch.setattr(RedisRecords, "find", counted)
+    for number, url in enumerate((f"{path}/input.png", f"{path}/saliency.npy"), start=1):
+        assert client.get(url).status_code == 200 and count == number
+
+
 def test_a_run_of_a_file_that_was_replaced_is_not_shown_as_the_new_one_s(
     redis: Redis, make_settings: MakeSettings, photo: bytes, tmp_path: Path
 ) -> None:

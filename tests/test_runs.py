@@ -304,8 +304,8 @@ def test_many_requests_for_an_evicted_run_compute_it_once(
         posted = await asyncio.gather(*(service.create(network, image, 5, Crops.ONE) for _ in range(8)))
         assert count == 1
         assert [created for _, created in posted].count(True) == 1
-        run = posted[0][0].id
-        opened = await asyncio.gather(*(service.open(run) for _ in range(30)))
+        record = posted[0][0]
+        opened = await asyncio.gather(*(service.open(record) for _ in range(30)))
         assert count == 2
         assert all(one.activations is opened[0].activations for one in opened)
 

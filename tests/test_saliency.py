@@ -155,7 +155,8 @@ def test_occlusion_over_http_is_kept_and_cacheable(api: httpx.Client, catalog: C
     expected = saliency(network, network.run(digit).activations, "occlusion", run["predictions"][0]["index"])
     np.testing.assert_allclose(np.load(io.BytesIO(first.content)), expected, atol=1e-6)
     assert api.get(url, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
-    assert problem_of(api.get(f"{url}&class=10"), 404, "unit-not-found")["value"] == 10
+    problem = problem_of(api.get(f"{url}&class=10"), 422, "invalid-value")
+    assert (problem["field"], problem["value"], problem["range"]) == ("class", 10, "0 to 9")
     problem = problem_of(api.get(f"/api/v1/runs/{run['id']}/saliency.png?method=guess"), 422, "invalid-value")
     assert problem["field"] == "method" and "occlusion" in problem["range"]
     assert api.delete(f"/api/v1/runs/{run['id']}").status_code == 204

@@ -8,6 +8,7 @@ import weakref
 
 import pytest
 
+from app import workers as workers_module
 from app.cores import available_cores
 from app.errors import ImageUndecodable, Overloaded
 from app.wanted import check_wanted
@@ -96,14 +97,16 @@ def test_who_leaves_frees_the_place() -> None:
                 steps += 1
                 time.sleep(0.01)
 
-        running = asyncio.create_task(workers.infer(work))
+        running = asyncio.create_task(workers.infer(work, key="one"))
         waiting = asyncio.create_task(workers.infer(work))
         assert await asyncio.to_thread(entered.wait, 10)
-        assert workers.pending == 2
+        assert workers.pending == 2 and workers.is_running("one")
         waiting.cancel()  # leaves the queue at once
         while workers.pending > 1:
             await asyncio.sleep(0.01)
         running.cancel()  # stops at its next step
+        await asyncio.sleep(0)
+        assert not workers.is_running("one")  # whoever asks for the same now begins anew
         assert await workers.infer(lambda: 7) == 7
         assert workers.pending == 0
         assert steps < 100
@@ -171,6 +174,49 @@ def test_who_watches_is_told_while_drawings_wait() -> None:
         finally:
             gate.set()
             await asyncio.gather(*drawing)
+
+    asyncio.run(scenario())
+
+
+def test_what_takes_much_memory_takes_turns_and_no_place_from_drawings() -> None:
+    async def scenario() -> None:
+        workers, gate, lock = Workers(concurrency=1, queue=0), threading.Event(), threading.Lock()
+        running = most = 0
+
+        def work() -> None:
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            gate.wait(60)
+            with lock:
+                running -= 1
+
+        reading = [asyncio.create_task(workers.read(work)) for _ in range(available_cores() + 20)]
+        try:
+            assert await asyncio.wait_for(workers.draw(lambda: "drawn"), 30) == "drawn"
+            assert not any(task.done() for task in reading)
+        finally:
+            gate.set()
+            await asyncio.gather(*reading)
+        assert most == 1
+
+    asyncio.run(scenario())
+
+
+def test_drawings_that_wait_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers_module, "MOST_DRAWINGS", 20)
+
+    async def scenario() -> None:
+        workers, gate = Workers(concurrency=1, queue=0), threading.Event()
+        drawing = [asyncio.create_task(workers.draw(lambda: gate.wait(60))) for _ in range(20)]
+        await asyncio.sleep(0.05)
+        with pytest.raises(Overloaded, match="20 answers are being drawn") as refused:
+            await workers.draw(lambda: None)
+        assert refused.value.retry_after == 1
+        gate.set()
+        await asyncio.gather(*drawing)
+        assert await workers.draw(lambda: 7) == 7
 
     asyncio.run(scenario())
 

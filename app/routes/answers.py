@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Path, Request, Response
 from starlette.types import Receive, Scope, Send
 
+from app.budget import charge
 from app.problems import Responses
 from app.service import OpenRun, Service
 from app.tensors import ArrayFile
@@ -66,9 +67,12 @@ def tag(*parts: str) -> str:
 
 
 def is_fresh(request: Request, etag: str) -> bool:
-    """Whether the client has this version already (If-None-Match; RFC 9110, section 13.1.2)."""
+    """Whether the client has this version already (If-None-Match; RFC 9110, section 13.1.2).
+
+    `*` asks whether there is any, which is not known before it is drawn: that gets the answer.
+    """
     known = request.headers.get("if-none-match", "")
-    return known == "*" or etag in {one.strip().removeprefix("W/") for one in known.split(",")}
+    return etag in {one.strip().removeprefix("W/") for one in known.split(",")}
 
 
 def send(drawn: Drawn, media_type: str, headers: Mapping[str, str]) -> Response:
@@ -84,16 +88,22 @@ async def derive(
 ) -> Response:
     """Something derived from a run: drawn off the event loop, cacheable for ever, 304 where the client has it.
 
+    An array that is sent stays in memory until the client has taken it, also when its run is forgotten meanwhile; so
+    it counts as a large answer.
+
     Raises:
         RunNotFound, Overloaded, and what `draw` raises.
     """
-    await service.record(run)
+    record = await service.record(run)
     etag = tag(request.url.path, request.url.query)
     headers = {"ETag": etag, "Cache-Control": for_ever(service)}
     if is_fresh(request, etag):
         return Response(status_code=304, headers=headers)
-    opened = await service.open(run)
-    return send(await service.look(lambda: draw(opened)), media_type, headers)
+    opened = await service.open(record)
+    drawn = await service.look(lambda: draw(opened))
+    if isinstance(drawn.body, ArrayFile):
+        charge(request, drawn.body.nbytes)
+    return send(drawn, media_type, headers)
 
 
 def file_of(media_type: str, description: str, headers: Mapping[str, str] | None = None) -> Responses:

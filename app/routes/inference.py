@@ -27,7 +27,16 @@ from app.queries import NoQuery
 from app.routes.answers import BINARY, JSON, Drawn, ModelId, send
 from app.schemas import Wire
 from app.service import Desk
-from app.tensor_protocol import DATATYPE, Array, Asked, InferRequest, read_request, write_answer
+from app.tensor_protocol import (
+    DATATYPE,
+    LARGE_JSON_BYTES,
+    Array,
+    Asked,
+    InferRequest,
+    json_length,
+    read_request,
+    write_answer,
+)
 from app.uploads import read_body
 
 router = APIRouter(prefix="/v2", tags=["inference protocol"])
@@ -89,6 +98,30 @@ class MetadataOut(Wire):
     outputs: list[TensorOut]
 
 
+class AnswerParameters(Wire):
+    """What is told of an output whose numbers follow the JSON."""
+
+    binary_data_size: int = Field(examples=[40], description="Bytes of its numbers, little-endian.")
+
+
+class OutputOut(TensorOut):
+    """One output; its numbers are in `data`, or where it has `parameters`, behind the JSON in the outputs' order."""
+
+    name: str = Field(examples=["pool1"])
+    shape: list[int] = Field(examples=[[1, 2]], description="The batch first.")
+    data: list[float | None] | None = Field(None, examples=[[0.25, 0.75]], description="Row by row.")
+    parameters: AnswerParameters | None = None
+
+
+class InferOut(Wire):
+    """What a network makes of its inputs."""
+
+    model_name: str = Field(examples=["alexnet"])
+    model_version: str = Field(examples=["imagenette"], description="Id of its weights.")
+    id: str | None = Field(None, examples=["42"], description="The request's, if it has one.")
+    outputs: list[OutputOut]
+
+
 def refused(*errors: type[ConvscopeError]) -> Responses:
     """The OpenAPI `responses` for these errors, as this protocol tells them."""
     kinds: dict[int, list[str]] = {}
@@ -120,13 +153,13 @@ async def get_ready(service: Desk, _: Annotated[NoQuery, Query()]) -> ReadyOut:
     return ReadyOut(ready=True)
 
 
-@router.get("/models/{model}", responses=refused(*UNKNOWN))
+@router.get("/models/{model}", responses=refused(*UNKNOWN, Overloaded))
 async def get_metadata(service: Desk, model: ModelId, _: Annotated[NoQuery, Query()]) -> MetadataOut:
     """The network's input and outputs."""
     return await service.look(lambda: metadata(service.catalog.network(model)))
 
 
-@router.get("/models/{model}/versions/{version}", responses=refused(*UNKNOWN))
+@router.get("/models/{model}/versions/{version}", responses=refused(*UNKNOWN, Overloaded))
 async def get_version_metadata(
     service: Desk, model: ModelId, version: Version, _: Annotated[NoQuery, Query()]
 ) -> MetadataOut:
@@ -152,31 +185,44 @@ async def get_version_ready(
     return ModelReadyOut(name=network.id, ready=True)
 
 
+RAW = {"schema": {"type": "string", "format": "binary"}}
 INFER: dict[str, Any] = {
     "responses": {
         200: {
-            "description": "The outputs, in JSON or behind it.",
-            "content": {
-                "application/json": {"schema": {"type": "object"}},
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            "model": InferOut,
+            "description": "The outputs in JSON; where some are asked for in binary, their raw numbers behind it.",
+            "content": {BINARY: RAW},
+            "headers": {
+                HEADER_LENGTH: {
+                    "schema": {"type": "integer", "examples": [180]},
+                    "description": "Bytes of the JSON, where raw numbers follow it.",
+                }
             },
-            "headers": {HEADER_LENGTH: {"schema": {"type": "integer"}, "description": "Bytes of the JSON."}},
         },
         **refused(
             *UNKNOWN, LayerNotFound, WeightsNotReady, BodyTooLarge, MediaTypeUnsupported, UploadTooSlow, Overloaded
         ),
     },
     "openapi_extra": {
+        "parameters": [
+            {
+                "name": HEADER_LENGTH,
+                "in": "header",
+                "description": "Bytes of the JSON, where the input's raw numbers follow it.",
+                "schema": {"type": "integer", "minimum": 0, "examples": [130]},
+            }
+        ],
         "requestBody": {
             "required": True,
-            "description": "The request in JSON; behind it, the input's raw numbers where it has binary_data_size.",
-            "content": {"application/json": {"schema": InferRequest.model_json_schema(ref_template="{model}")}},
-        }
+            "description": "The request in JSON; behind it, the input's raw numbers where it has binary_data_size. "
+            "What it is, the header says, not its media type.",
+            "content": {JSON: {"schema": InferRequest.model_json_schema(ref_template="{model}")}, BINARY: RAW},
+        },
     },
     "response_class": Response,
 }
 # a schema of its own, without references to the document's components
-_schema = INFER["openapi_extra"]["requestBody"]["content"]["application/json"]["schema"]
+_schema = INFER["openapi_extra"]["requestBody"]["content"][JSON]["schema"]
 _definitions = _schema.pop("$defs")
 _schema["properties"]["inputs"]["items"] = _definitions["InputTensor"]
 _schema["properties"]["outputs"]["anyOf"][0]["items"] = _definitions["WantedOutput"]
@@ -230,7 +276,9 @@ async def answer(request: Request, service: Desk, network: Network) -> Response:
     if encoding != "identity":
         raise MediaTypeUnsupported(f"Content-Encoding is {encoding[:40]}; send the body as it is.", encoding[:40])
     body = await read_body(request, service.settings.max_body_bytes)
-    asked = await service.look(lambda: read_request(body, request.headers.get(HEADER_LENGTH)))
+    length = json_length(body, request.headers.get(HEADER_LENGTH))
+    read = service.workers.read if length > LARGE_JSON_BYTES else service.workers.draw
+    asked = await read(lambda: read_request(body, length))
     (names, size), tensors = wanted(network, asked), inputs(network, asked)
     charge(request, size)
     outputs = await service.infer(network, tensors, names)

@@ -5,9 +5,18 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app import png
-from app.errors import InvalidValue, LayerNotFound, ModelNotFound, TourNotFound, WeightsNotFound, WeightsNotReady
-from app.manifest import Pulled
+from app.errors import (
+    InvalidValue,
+    LayerNotFound,
+    ModelNotFound,
+    Overloaded,
+    TourNotFound,
+    WeightsNotFound,
+    WeightsNotReady,
+)
+from app.manifest import Inline, Pulled
 from app.maps import draw_filters
+from app.mirrors import size_of
 from app.network import Network
 from app.places import BUNDLED
 from app.problems import documented
@@ -42,11 +51,12 @@ def weights_out(network: Network) -> WeightsOut:
 
 
 def bytes_of(network: Network) -> int:
-    """Size of the network's files: those that are here, or of the one that would be fetched."""
+    """Size of the network's files: those that are here (still), or of the one that would be fetched."""
     origin = network.weights.origin
     if isinstance(origin, Pulled):
         return origin.bytes
-    return network.path.stat().st_size + getattr(origin, "bytes", 0)
+    beside = network.external_files if isinstance(origin, Inline) else []
+    return sum(map(size_of, [network.path, *beside])) + getattr(origin, "bytes", 0)
 
 
 def model_out(service: Service, network: Network) -> ModelOut:
@@ -78,7 +88,7 @@ def detail_out(service: Service, network: Network) -> ModelDetail:
         layers=[
             LayerOut(
                 **{name: getattr(layer, name) for name in LayerOut.model_fields if name != "nonzero"},
-                nonzero=nonzero.get(layer.name),
+                nonzero=nonzero.get(layer.name, 0 if network.ready and not layer.parameters else None),
             )
             for layer in network.graph.layers
         ],
@@ -86,14 +96,14 @@ def detail_out(service: Service, network: Network) -> ModelDetail:
     )
 
 
-@router.get("", responses=documented(InvalidValue))
+@router.get("", responses=documented(InvalidValue, Overloaded))
 async def list_models(service: Desk, _: Annotated[NoQuery, Query()]) -> ModelList:
     """Every network, with its weights."""
     networks = [service.catalog.network(manifest.id) for manifest in service.catalog.models]
     return await service.look(lambda: ModelList(models=[model_out(service, network) for network in networks]))
 
 
-@router.get("/{model}", responses=documented(*UNKNOWN, InvalidValue))
+@router.get("/{model}", responses=documented(*UNKNOWN, InvalidValue, Overloaded))
 async def get_model(service: Desk, model: ModelId, query: Annotated[WeightsQuery, Query()]) -> ModelDetail:
     """One network: labels, layers in topological order, edges."""
     network = service.catalog.network(model, query.weights)
@@ -128,7 +138,7 @@ async def answer_filters(
     "/{model}/layers/{layer}/filters.png",
     response_class=Response,
     responses=file_of(PNG, "The layer's weights; zero is 128, the largest magnitude 1 or 255.")
-    | documented(*UNKNOWN, LayerNotFound, WeightsNotReady, InvalidValue),
+    | documented(*UNKNOWN, LayerNotFound, WeightsNotReady, InvalidValue, Overloaded),
 )
 async def get_filters_picture(
     request: Request, service: Desk, model: ModelId, layer: LayerName, query: Annotated[WeightsQuery, Query()]
@@ -142,7 +152,7 @@ async def get_filters_picture(
     "/{model}/layers/{layer}/filters.npy",
     response_class=Response,
     responses=file_of(BINARY, "float32 (out, in / groups, height, width), or (out, in) of a full layer.")
-    | documented(*UNKNOWN, LayerNotFound, WeightsNotReady, InvalidValue),
+    | documented(*UNKNOWN, LayerNotFound, WeightsNotReady, InvalidValue, Overloaded),
 )
 async def get_filters_array(
     request: Request, service: Desk, model: ModelId, layer: LayerName, query: Annotated[WeightsQuery, Query()]

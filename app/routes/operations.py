@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from app.errors import InvalidValue, NotReady
@@ -48,6 +49,13 @@ async def get_readiness(service: Desk, _: Annotated[NoQuery, Query()]) -> Readin
         done=done,
         total=total,
     )
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def get_document(request: Request, _: Annotated[NoQuery, Query()]) -> Response:
+    """The OpenAPI document, whose server is where this one is reached."""
+    document, prefix = request.app.openapi(), request.scope.get("root_path", "").rstrip("/")
+    return JSONResponse({**document, "servers": [{"url": prefix}]} if prefix else document)
 
 
 @router.get("/metrics", response_class=Response, responses=METRICS | documented(InvalidValue))

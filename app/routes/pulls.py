@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.errors import InvalidValue, ModelNotFound, NotSupported, PullNotAllowed, WeightsNotFound
+from app.errors import InvalidValue, ModelNotFound, NotSupported, Overloaded, PullNotAllowed, WeightsNotFound
 from app.network import Network
 from app.problems import Responses, documented
 from app.pulls import Progress
@@ -67,7 +67,7 @@ def pull_out(service: Service, network: Network, progress: Progress, allowed: bo
     )
 
 
-@router.get("/pulls", responses=documented(InvalidValue))
+@router.get("/pulls", responses=documented(InvalidValue, Overloaded))
 async def list_pulls(request: Request, response: Response, service: Desk, _: Annotated[NoQuery, Query()]) -> PullList:
     """All weights that are fetched on demand, also of networks that are listed only once they are here."""
     response.headers.update(NOW)

@@ -84,7 +84,7 @@ async def create_run(
     return run_out(service, record, query.top)
 
 
-@router.get("/runs/{run}", responses=documented(RunNotFound, InvalidValue, RunsUnavailable))
+@router.get("/runs/{run}", responses=documented(RunNotFound, InvalidValue, RunsUnavailable, Overloaded))
 async def get_run(service: Desk, run: RunId, _: Annotated[NoQuery, Query()]) -> RunOut:
     """A run, as first answered."""
     record = await service.record(run)
@@ -95,7 +95,7 @@ async def get_run(service: Desk, run: RunId, _: Annotated[NoQuery, Query()]) -> 
     "/runs/{run}",
     status_code=204,
     response_class=Response,
-    responses=FORGOTTEN | documented(RunNotFound, InvalidValue, RunsUnavailable),
+    responses=FORGOTTEN | documented(RunNotFound, InvalidValue, RunsUnavailable, Overloaded),
 )
 async def delete_run(service: Desk, run: RunId, _: Annotated[NoQuery, Query()]) -> Response:
     """Forget a run, its image and everything derived from it."""

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from fastapi import APIRouter, Query, Request, Response
 
 from app import png
-from app.errors import InvalidValue, NotSupported, Overloaded, RunNotFound, UnitNotFound, WeightsNotReady
+from app.errors import InvalidValue, NotSupported, Overloaded, RunNotFound, WeightsNotReady
 from app.maps import draw_map
 from app.problems import documented
 from app.queries import SaliencyQuery
@@ -18,18 +18,21 @@ from app.tensors import npy
 
 router = APIRouter(prefix="/api/v1/runs/{run}", tags=["runs"])
 
-REFUSED = documented(RunNotFound, UnitNotFound, InvalidValue, NotSupported, WeightsNotReady, Overloaded)
+REFUSED = documented(RunNotFound, InvalidValue, NotSupported, WeightsNotReady, Overloaded)
 HEADERS = {"Saliency-Class": "Index of the class that the map is for."}
 
 
 def chosen_class(service: Service, record: Record, query: SaliencyQuery) -> int:
-    """The class asked for, the run's most probable one where none was; UnitNotFound names the range."""
+    """The class asked for, the run's most probable one where none was; InvalidValue names the range."""
     if query.index is None or query.index == "":
         return int(np.argmax(record.probabilities))
     if query.index >= len(record.probabilities):
         most = len(record.probabilities) - 1
-        raise UnitNotFound(
-            f"{record.model} has no class {query.index}; it has {most + 1}, numbered 0 to {most}.", query.index
+        raise InvalidValue(
+            f"class={query.index} is no class of {record.model}, which has {most + 1}, numbered 0 to {most}.",
+            query.index,
+            field="class",
+            range=f"0 to {most}",
         )
     return query.index
 
@@ -43,7 +46,7 @@ async def answer(request: Request, service: Service, run: str, query: SaliencyQu
     headers = {"ETag": etag, "Cache-Control": for_ever(service), "Saliency-Class": str(index)}
     if is_fresh(request, etag):
         return Response(status_code=304, headers=headers)
-    heat = await service.attend(await service.open(run), method, index)  # (H, W)
+    heat = await service.attend(await service.open(record), method, index)  # (H, W)
     return send(await service.look(lambda: draw(heat, media_type)), media_type, headers)
 
 
