@@ -96,7 +96,7 @@ DESCRIPTIONS: dict[str, Description] = {
         "AlexNet",
         2012,
         227,
-        "Won ILSVRC 2012 by a wide margin: five convolutions, three of them in two groups (one a GPU), ReLU, "
+        "Won ILSVRC 2012 by a wide margin: five convolutions, three of them in two groups (one group per GPU), ReLU, "
         "local response normalisation, three full layers.",
         Paper(
             title="ImageNet classification with deep convolutional neural networks",

@@ -22,6 +22,7 @@ export interface GuideHost {
   close: () => void; // the inspector
   look: () => Look;
   picture: () => Promise<Picture> | null;
+  models: () => readonly Model[]; // the networks that there are by now
   writeLink: () => void;
 }
 
@@ -32,7 +33,6 @@ export class Guide {
   private readonly compareButton = button("Compare", () => { this.compare.show(); }, { class: "tool", "aria-keyshortcuts": "c", disabled: true });
   private readonly tour: TourView;
   private readonly tensors: Tensors;
-  private readonly models: readonly Model[];
   private comparison: Compare | null = null; // built when first wanted, as is the calculator: the page opens without
   private calculating: HTMLDialogElement | null = null;
   private readonly api: Api;
@@ -41,12 +41,11 @@ export class Guide {
   private run: Run | null = null;
   private steps: Tour | null = null;
 
-  constructor(api: Api, tensors: Tensors, models: readonly Model[], host: GuideHost) {
+  constructor(api: Api, tensors: Tensors, host: GuideHost) {
     this.api = api;
     this.host = host;
     this.tour = new TourView({ go: (step) => { this.go(step); }, end: () => { this.endTour(); } });
     this.tensors = tensors;
-    this.models = models;
     this.bar.append(this.tourButton, this.compareButton, button("Calculator", () => { this.calculator.showModal(); }, { class: "tool", "aria-keyshortcuts": "k" }));
     byId("side").prepend(this.bar);
     byId("strip").prepend(this.tour.element); // the scene keeps clear of the strip
@@ -77,7 +76,9 @@ export class Guide {
     const first = this.run === null;
     this.run = run;
     this.compareButton.disabled = false;
-    if (first) this.openLinked();
+    if (!first) return;
+    if (this.tour.open && this.host.place.layer === undefined) this.go(this.tour.at); // what it speaks of can be opened now
+    this.openLinked();
   }
 
   /** Keys of the guide; true where one was meant. */
@@ -101,8 +102,8 @@ export class Guide {
 
   private get compare(): Compare {
     const { api, host } = this;
-    return this.comparison ??= new Compare(api, this.tensors, this.models, {
-      left: () => this.half(), picture: host.picture, sample: () => host.place.sample, look: host.look,
+    return this.comparison ??= new Compare(api, this.tensors, {
+      models: host.models, left: () => this.half(), picture: host.picture, sample: () => host.place.sample, look: host.look,
       changed: (other) => { this.compared(other); },
     });
   }

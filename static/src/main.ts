@@ -44,7 +44,7 @@ function listenForKeys(page: Page, help: Help): void {
     else if (page.guide.key(key)) return;
     else if (key === "v") page.toggle("flat");
     else if (key === "l") page.toggle("list");
-    else if (/^[1-9]$/.test(key)) page.chooseAt(Number(key) - 1);
+    else if (/^[1-9]$/.test(key)) page.picker.chooseAt(Number(key) - 1);
     else if (key === "/") {
       event.preventDefault();
       page.focusFind();

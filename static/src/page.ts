@@ -1,9 +1,10 @@
 /** What is shown: the network, its run, the chosen unit. Views report what the reader did; this decides what follows. */
 
 import { Problem, type Api } from "./data/api";
-import { forgetUnit, readPlace, readPose, writePlace, writePose, type Place } from "./data/link";
+import { forgetNetwork, forgetUnit, readPlace, readPose, unitWithin, writePlace, writePose, type Place } from "./data/link";
 import { Loader } from "./data/loader";
 import { tileFor } from "./data/maps";
+import { openingOf } from "./data/opening";
 import { Tensors } from "./data/tensors";
 import { isGone, untilAlive, willGoOn } from "./data/server";
 import type { Model, ModelDetail, Run, WeightsInfo } from "./data/wire";
@@ -14,7 +15,7 @@ import type { Stroke } from "./input/drawing";
 import { inkPicture } from "./input/ink";
 import { isBlank, samplePicture } from "./input/picture";
 import { Runner } from "./input/runner";
-import { firstSample, sampleNamed, type Sample } from "./input/samples";
+import { sampleFor, type Sample } from "./input/samples";
 import { Settled } from "./input/settled";
 import type { Stage } from "./scene/stage";
 import { currentTheme } from "./theme";
@@ -24,17 +25,17 @@ import { InputPanel } from "./views/input";
 import { Inspector } from "./views/inspector";
 import { LayerList } from "./views/layers";
 import { Looks } from "./views/looks";
-import { note, say } from "./views/notices";
+import { note, pass, say } from "./views/notices";
 import { Picker } from "./views/picker";
 import { Predictions } from "./views/predictions";
 import { SceneView, type View } from "./views/scene";
+import { runWords } from "./views/words";
 
 const SCALES: readonly Scale[] = ["signed", "layer", "map"];
 
 export class Page {
   private readonly api: Api;
-  private readonly models: readonly Model[];
-  private readonly picker: Picker;
+  readonly picker: Picker;
   private readonly input: InputPanel;
   private readonly predictions: Predictions;
   private readonly arithmetic: Arithmetic;
@@ -59,7 +60,6 @@ export class Page {
 
   constructor(api: Api, models: readonly Model[], limits: { keepSeconds: number; maxBytes: number }) {
     this.api = api;
-    this.models = models;
     this.place = readPlace(location.hash);
     this.scale = SCALES.find((scale) => scale === this.place.scale) ?? "signed";
     this.picker = new Picker(models, (model, weights) => void this.choose(model, weights), api);
@@ -67,7 +67,7 @@ export class Page {
       drawn: (strokes, byHand) => { this.drawn(strokes, byHand); },
       photo: (file) => { this.photo(file); },
       refused: (problem) => { this.runner.refuse(); say(problem); },
-      sample: (sample) => { this.sample(sample); },
+      sample: (sample) => { pass("choice", "answer"); this.sample(sample); },
     });
     const select = (layer: string, unit: number[]): void => { this.select(layer, unit); };
     this.layers = new LayerList(byId("layers"), { select });
@@ -96,6 +96,7 @@ export class Page {
       served: () => (this.model === null || this.weights === null || !canRun(this.weights) ? null : { model: this.model, weights: this.weights }),
       precision: () => this.arithmetic.precision,
       answered: (run, input, { model, weights }) => {
+        pass("answer");
         this.arithmetic.compare(model, weights, input);
         this.setRun(run, isBlank(input));
       },
@@ -107,10 +108,10 @@ export class Page {
       this.layers.setMaps(name, maps);
       this.scene.setMaps(name, maps);
     });
-    this.guide = new Guide(api, tensors, models, {
+    this.guide = new Guide(api, tensors, {
       place: this.place, inspector: this.inspector, select, close: () => { this.close(); }, look: () => this.look, writeLink: () => { this.writeLink(); },
       stage: () => this.stage, reveal: (layer) => { this.layers.reveal(layer); },
-      picture: () => this.runner.picture(),
+      picture: () => this.runner.picture(), models: () => this.picker.models,
     });
     document.addEventListener("themechange", () => {
       this.input.pad.paint();
@@ -125,14 +126,14 @@ export class Page {
 
   /** Opens what the link names, or else the first trained network of one channel with a digit that draws itself. */
   async open(): Promise<void> {
-    const trained = (model: Model): boolean => model.weights.some((weights) => weights.id === model.default_weights && weights.trained);
-    const first = this.models.find((model) => model.input.channels === 1 && trained(model)) ?? this.models[0];
-    const model = this.models.find((one) => one.id === this.place.model) ?? first;
-    if (model === undefined) throw new Problem(0, "", "This server serves no network.");
+    const opening = openingOf(this.place, this.picker.models);
+    if (opening === null) throw new Problem(0, "", "This server serves no network.");
+    if (opening.told !== null) note(opening.told, "choice");
+    if (!opening.known) forgetNetwork(this.place);
     if (this.place.run !== undefined) this.runner.current = { run: this.place.run };
     const pose = readPose(this.place.camera);
     this.setView(this.place.view === "list" ? "list" : pose?.flat === true || this.place.view === "flat" ? "flat" : "scene");
-    await this.choose(model.id, this.place.weights ?? model.default_weights, pose);
+    await this.choose(opening.model.id, opening.weights, pose);
   }
 
   /** Starts the browser's graphics, beside everything else. */
@@ -153,12 +154,6 @@ export class Page {
     const meant = this.place.view !== "list" && this.scene.key(key);
     if (meant && key === "Enter") this.inspector.takeFocus();
     return meant;
-  }
-
-  /** The network at that place of the list. */
-  chooseAt(index: number): void {
-    const model = this.models[index];
-    if (model !== undefined) void this.choose(model.id, model.default_weights);
   }
 
   nextScale(): void {
@@ -198,6 +193,7 @@ export class Page {
   /** Another network: what was chosen and arranged belonged to the one before. */
   private leave(): void {
     this.close();
+    pass("choice");
     Object.assign(this.place, { folded: [], hidden: [] });
   }
 
@@ -244,8 +240,6 @@ export class Page {
 
   /** Keeps the reader's own picture; a sample gives way to one that suits the network. */
   private async begin(model: ModelDetail): Promise<void> {
-    const named = sampleNamed(this.place.sample);
-    const digit = model.input.channels === 1;
     const { runner } = this;
     if (runner.current !== null && "run" in runner.current && this.run === null) {
       const known = await this.api.runIfKept(runner.current.run);
@@ -254,7 +248,7 @@ export class Page {
         runner.start(runner.current);
         return;
       }
-      if (known === null) note("The picture of this link is no longer kept on this server: here is another one.");
+      if (known === null) note("The picture of this link is no longer kept on this server: here is another one.", "choice");
       runner.current = null;
       delete this.place.run;
     }
@@ -263,7 +257,7 @@ export class Page {
       runner.start(runner.current);
       return;
     }
-    const sample = named !== undefined && (named.kind === "digit") === digit ? named : runner.current === null && named !== undefined ? named : firstSample(model.input.channels);
+    const sample = sampleFor(model.input.channels, this.place.sample, runner.current === null);
     if (sample !== undefined) this.sample(sample);
   }
 
@@ -281,6 +275,7 @@ export class Page {
 
   private drawn(strokes: readonly Stroke[], byHand: boolean): void {
     if (byHand) {
+      pass("choice", "answer");
       delete this.place.sample;
       this.mark.ask();
     }
@@ -292,7 +287,8 @@ export class Page {
 
   private photo(file: Blob): void {
     this.input.pad.rest();
-    if (this.weights !== null && !canRun(this.weights)) note("There is nothing to run here yet: the photo waits for weights with numbers.");
+    pass("choice", "answer");
+    if (this.weights !== null && !canRun(this.weights)) note("There is nothing to run here yet: the photo waits for weights with numbers.", "answer");
     this.runner.start({ picture: () => Promise.resolve(file), accepted: () => {
       delete this.place.sample;
       this.input.pad.clear();
@@ -323,17 +319,17 @@ export class Page {
     this.input.mark(this.place.sample);
     this.scene.setRun(this.model, this.weights, run);
     this.predictions.show(this.model, this.weights, run, blank);
-    const [top] = run.predictions;
-    byId("status").textContent = blank ? `${this.model.title}: nothing is drawn` : this.weights.trained && top !== undefined ? `${this.model.title}: ${top.label}` : `${this.model.title}: maps are drawn`;
+    byId("status").textContent = runWords(this.model, this.weights, run, blank);
     if (this.place.layer !== undefined) this.select(this.place.layer, this.place.unit ?? [0], false);
     this.guide.ran(run);
     this.writeLink();
   }
 
-  private select(name: string, unit: number[], reader = true): void {
+  private select(name: string, wanted: number[], reader = true): void {
     const { model, run } = this;
     const layer = model?.layers.find((one) => one.name === name);
     if (model === null || layer === undefined) return;
+    const unit = unitWithin(wanted, layer.shape);
     if (run === null) {
       if (this.weights !== null && canRun(this.weights)) Object.assign(this.place, { layer: name, unit }); // opens with the run
       return;

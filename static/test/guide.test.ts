@@ -3,18 +3,19 @@ import { describe, expect, it } from "vitest";
 import { calculate, EXERCISES, sideText } from "../src/data/calculator";
 import { addsUp, contributions, unitUnder } from "../src/data/contributions";
 import { addingUp, decimalsFor, printed } from "../src/data/ledger";
-import { branchesOf, scoringLayer, scoreUnit, shortcutOf } from "../src/data/lineage";
+import { branchesOf, hasBias, scoringLayer, scoreUnit, shortcutOf } from "../src/data/lineage";
 import { readPlace, writePlace } from "../src/data/link";
 import { difference, matchLayer } from "../src/data/match";
 import { fillFigures } from "../src/data/placeholders";
 import { mapsOf } from "../src/data/shrink";
-import { cellAt, operatorOf, patchAt, windowOf } from "../src/data/window";
+import { cellAt, operatorOf, patchAt, windowOf, winnerOf } from "../src/data/window";
 import type { Explanation, Layer, ModelDetail, Source } from "../src/data/wire";
 import { colourIndex, lutFor, USUAL_GAMMA } from "../src/draw/colour";
 import { raysOf } from "../src/scene/rays";
-import { exerciseOf, ownParameters } from "../src/views/calculator";
+import { exerciseOf, ownParameters, ownWords } from "../src/views/calculator";
 import { gammaAt, placeOf, readGamma } from "../src/views/gamma";
 import { sumsOf } from "../src/views/steps";
+import { unitWords } from "../src/views/words";
 
 function layer(name: string, op: string, shape: number[], inputs: string[] = [], more: Partial<Layer> = {}): Layer {
   return {
@@ -85,6 +86,14 @@ describe("calculator", () => {
     expect(own({ op: "subsampling", kernel: [2, 2], stride: [2, 2], parameters: 12, table: null })).toContain("12: each map learns a coefficient and a bias");
     for (const other of [{ kernel: [1, 7] }, { stride: [1, 2] }, { padding: [0, 0, 1, 1] }, { dilation: [2, 2] }]) expect(given(other)).toBeNull();
   });
+  it("leaves a layer its own rounding, and knows no input that is not square", () => {
+    const made = (shape: number[], side: number, formula: string): [Layer, Layer] =>
+      [layer("in", "relu", shape), layer("p", "max_pool", [64, side, side], ["in"], { kernel: [3, 3], stride: [2, 2], padding: [0, 0, 0, 0], formula })];
+    const say = (all: [Layer, Layer]): string[] | null => { const exercise = exerciseOf(all[1], all); return exercise === null ? null : ownWords(all[1], exercise); };
+    expect(say(made([64, 112, 112], 56, "ceil((112 - 3 + 2*0)/2) + 1 = 56"))).toEqual(["This layer itself: ceil((112 - 3 + 2*0)/2) + 1 = 56."]);
+    expect(say(made([64, 112, 112], 55, "floor((112 - 3 + 2*0)/2) + 1 = 55"))).toEqual([]);
+    expect(say(made([64, 112, 100], 56, ""))).toBeNull();
+  });
   it("says what cannot be", () => {
     expect(calculate({ pool: false, size: 3, depth: 1, filter: 7, stride: 1, padding: 1, filters: 1 }).problem).toContain("larger than the padded input (5)");
     expect(calculate({ pool: false, size: NaN, depth: 1, filter: 7, stride: 1, padding: 1, filters: 1 }).problem).toContain("Whole numbers");
@@ -111,8 +120,19 @@ describe("sliding window", () => {
     const cell = cellAt(operatorOf(told, conv), window, input, [2, 4, 4], 0, 0);
     // taps at rows -1 and 1, columns -1 and 1: only (1, 1) exists, 5 of map 0 and 21 of map 1
     expect(cell).toMatchObject({ top: -1, left: -1, count: 8, products: 4 * 5 - 21, sum: -0.5, value: 0 });
-    expect(patchAt(window, input, [2, 4, 4], 1, -1, -1)).toEqual([[0, 0], [0, 21]]);
+    expect(patchAt(window, input, [2, 4, 4], 1, -1, -1)).toEqual([[null, null], [null, 21]]);
     expect(unitUnder(source(0, [[0, 0], [0, 0]], null, -1, -1), [1, 1], [2, 4, 4], [2, 2])).toEqual([0, 1, 1]);
+  });
+  it("lets no cell outside the map win, also where all others are negative", () => {
+    const pool = layer("p", "max_pool", [1, 2, 2], ["in"], { kernel: [2, 2], stride: [2, 2], padding: [1, 1, 1, 1] });
+    const window = windowOf(pool);
+    if (window === null) throw new Error("a pool has a window");
+    const below = Float32Array.from({ length: 4 }, (_, k) => -1 - k); // (1, 2, 2)
+    const patch = patchAt(window, below, [1, 2, 2], 0, -1, -1);
+    expect(patch).toEqual([[null, null], [null, -1]]);
+    expect(winnerOf(patch)).toEqual([1, 1]);
+    expect(winnerOf([[null, -4], [-2, -3]])).toEqual([1, 0]);
+    expect(cellAt(operatorOf(explanation("max_pool", [source(0, [[-1]])]), pool), window, below, [1, 2, 2], 0, 0)).toMatchObject({ count: 1, value: -1 });
   });
   it("averages what exists, and the padding where that counts; subsamples", () => {
     const pool = layer("a", "average_pool", [1, 2, 2], ["in"], { kernel: [2, 2], stride: [3, 3], padding: [1, 1, 1, 1] });
@@ -148,6 +168,15 @@ describe("lineage", () => {
   it("counts the branches of a concatenation", () => {
     const joined = layer("j", "concat", [12, 8, 8], ["a", "b", "in"]);
     expect(branchesOf(joined, block)).toEqual([{ layer: "a", first: 0, count: 4 }, { layer: "b", first: 4, count: 4 }, { layer: "in", first: 8, count: 4 }]);
+  });
+  it("knows a layer without a bias by its parameters, and speaks of none", () => {
+    const [below, flat] = [layer("in", "input", [4, 8, 8]), layer("v", "flatten", [256])];
+    const conv = (parameters: number): Layer => layer("x", "conv", [6, 8, 8], ["in"], { kernel: [3, 3], groups: 2, parameters });
+    const full = (parameters: number): Layer => layer("x", "full", [10], ["v"], { parameters });
+    expect([conv(114), conv(108), full(2570), full(2560)].map((one) => hasBias(one, [below, flat]))).toEqual([true, false, true, false]);
+    const say = (one: Layer): string => unitWords(explanation(one.op, [source(0, [[1, 2]], [[1, 1]])]), [below, flat, one]);
+    expect([conv(114), full(2570)].map(say).every((words) => words.includes("bias"))).toBe(true);
+    expect([conv(108), full(2560)].map(say).some((words) => words.includes("bias"))).toBe(false);
   });
   it("finds the scores before the softmax", () => {
     const net = [layer("in", "input", [1, 4, 4]), layer("scores", "rbf", [10], ["in"]), layer("flat", "flatten", [10], ["scores"]), layer("p", "softmax", [10], ["flat"])];

@@ -123,3 +123,14 @@ def test_the_pad_draws_lines_where_the_browser_joins_no_events(visit: Open) -> N
     seen.settle()
     assert seen.run() != before
     assert seen.page.locator("#status").text_content() == "LeNet-5: 1"
+
+
+def test_what_is_cleared_while_it_draws_itself_stays_cleared(visit: Open) -> None:
+    seen = visit(calm=False)
+    seen.page.evaluate(
+        "() => { document.querySelector('[data-sample=digit-3]').click();"
+        " [...document.querySelectorAll('.pad-box button')].find((one) => one.textContent === 'Clear').click(); }"
+    )
+    seen.page.wait_for_timeout(1500)  # longer than a digit takes
+    seen.settle()
+    expect(seen.page.locator("#status")).to_contain_text("nothing is drawn")

@@ -150,3 +150,22 @@ def test_a_part_of_the_page_that_does_not_come_is_no_lack_of_webgl(visit: Open) 
     expect(seen.page.locator("#notice")).to_contain_text("did not come")
     expect(seen.page.locator(".layer .maps canvas").first).to_be_visible()
     seen.errors.clear()  # Chromium logs the request that failed
+
+
+def test_a_link_to_a_map_that_there_is_not_shows_the_last_one(visit: Open, api: httpx.Client) -> None:
+    layer = layers_of(api, MODELS[-1])[1]
+    seen = visit(f"{LIST}&model={MODELS[-1]}&layer={layer['name']}&unit=9999,0,0")
+    last = layer["shape"][0] - 1
+    seen.page.wait_for_selector(f".explanation[data-unit='{last},0,0']")
+    expect(seen.page.locator("#inspector h2")).to_contain_text(f"map {last}")
+
+
+def test_the_button_that_folds_all_begins_anew_with_each_network(visit: Open, api: httpx.Client) -> None:
+    seen, models = visit(LIST), in_order(api)
+    seen.page.get_by_role("button", name="Fold all").and_(seen.page.locator(".toolbar button")).click()
+    fold = seen.page.locator(".toolbar button")
+    expect(fold).to_have_text("Unfold all")
+    seen.page.keyboard.press("2")
+    seen.page.locator(f".layer-list[data-model='{models[1]}']").wait_for()
+    expect(fold).to_have_text("Fold all")
+    expect(seen.page.locator(".layer.folded")).to_have_count(0)

@@ -166,3 +166,22 @@ def test_the_whole_network_is_a_click_away_from_an_open_panel(visit: Open) -> No
     seen.page.wait_for_timeout(300)
     assert seen.page.evaluate("convscope.stage.pose().distance") > far
     assert seen.page.evaluate("convscope.stage.whole")
+
+
+def test_on_a_phone_the_panel_can_be_closed_wherever_it_is_scrolled(visit: Open, api: httpx.Client) -> None:
+    layer = next(one for one in layers_of(api, MODELS[-1]) if one["op"] == "conv")
+    unit = ",".join(map(str, middle(layer["shape"])))
+    seen = visit(f"#model={MODELS[-1]}&layer={layer['name']}&unit={unit}", size=NARROW)
+    seen.page.locator(".explanation").wait_for()
+    seen.page.evaluate("() => { const panel = document.querySelector('#inspector'); panel.scrollTop = 1e6; }")
+    assert seen.page.evaluate("document.querySelector('#inspector').scrollTop") > 100
+    seen.page.locator("#inspector").get_by_role("button", name="Close").click()
+    expect(seen.page.locator("#inspector")).to_be_hidden()
+
+
+def test_compared_maps_say_that_each_has_its_own_range(visit: Open) -> None:
+    model = MODELS[-1]
+    for scale, told in (("map", 2), ("layer", 0)):
+        seen = visit(f"#view=list&model={model}&scale={scale}&with={model}")
+        seen.page.locator(".pair-columns").wait_for()
+        expect(seen.page.locator(".pair-column", has_text="its own minimum")).to_have_count(told)

@@ -86,6 +86,13 @@ def test_a_network_that_is_only_pulled_joins_the_list(show: Show) -> None:
     page.wait_for_selector('.network[data-model="further"][aria-pressed="true"]')
     page.wait_for_selector(SETTLED)
     expect(page.locator(".more")).to_be_hidden()
+    for key, model in (("1", "small"), ("2", "further")):
+        page.keyboard.press(key)
+        page.wait_for_selector(f'.network[data-model="{model}"][aria-pressed="true"]')
+        page.wait_for_selector(SETTLED)
+    page.keyboard.press("c")
+    page.wait_for_selector("dialog.compare[data-busy='false']")
+    expect(page.locator("#compare-model option")).to_have_count(2)
 
 
 def test_a_failure_is_told_and_tried_again(show: Show) -> None:

@@ -64,3 +64,13 @@ export function scoringLayer(layers: readonly Layer[]): Layer | undefined {
 export function scoreUnit(layer: Layer, index: number): number[] {
   return layer.shape.length < 3 ? [index] : [index, 0, 0];
 }
+
+/** Whether a convolution or full layer adds a bias to its products: without one it has a parameter for each weight and no more. */
+export function hasBias(layer: Layer, layers: readonly Layer[]): boolean {
+  const source = layers.find((one) => one.name === layer.inputs[0]);
+  if (source === undefined) return true;
+  const [outputs] = sizeOf(layer);
+  const [maps, height, width] = sizeOf(source);
+  const [rows, columns] = layer.op === "conv" ? layer.kernel ?? [1, 1] : [height, width];
+  return layer.parameters !== (outputs * maps * rows * columns) / (layer.op === "conv" ? layer.groups ?? 1 : 1);
+}

@@ -35,6 +35,20 @@ export function forgetUnit(place: Place): void {
   delete place.panel;
 }
 
+/** What was chosen and seen of a network belongs to no other. */
+export function forgetNetwork(place: Place): void {
+  forgetUnit(place);
+  delete place.tour;
+  delete place.camera;
+  delete place.folded;
+  delete place.hidden;
+}
+
+/** A unit of a link, brought into a layer's shape: a layer may be smaller than the link has it, as with other weights. */
+export function unitWithin(unit: readonly number[], shape: readonly number[]): number[] {
+  return unit.slice(0, shape.length).map((at, axis) => Math.min(at, (shape[axis] ?? 1) - 1));
+}
+
 export function readPlace(fragment: string): Place {
   const query = new URLSearchParams(fragment.replace(/^#/, ""));
   const place: Place = {};

@@ -17,7 +17,7 @@ export interface Operator {
   channels: number[]; // input maps that it reads
   kernels: number[][][] | null; // (channels, kh, kw) of a convolution
   coefficient: number; // of a subsampling
-  bias: number;
+  bias: number; // 0 where it has none
   activation: string | null;
   countsPadding: boolean; // an average that counts the padding's zeros
 }
@@ -99,12 +99,27 @@ function finish(operator: Operator, products: number, count: number): number {
   }
 }
 
-/** The values of one input map under the window, padding as 0 (kernel rows x kernel columns). */
-export function patchAt(window: Window, input: Float32Array, shape: readonly number[], channel: number, top: number, left: number): number[][] {
+/** Numbers under a window; null outside the map, in the padding. */
+export type Patch = readonly (readonly (number | null)[])[];
+
+/** The values of one input map under the window (kernel rows x kernel columns). */
+export function patchAt(window: Window, input: Float32Array, shape: readonly number[], channel: number, top: number, left: number): Patch {
   const [, height, width] = sizeOf({ shape: [...shape] });
   return Array.from({ length: window.kernel[0] }, (_, i) => Array.from({ length: window.kernel[1] }, (__, j) => {
     const row = top + i * window.dilation[0];
     const column = left + j * window.dilation[1];
-    return row < 0 || column < 0 || row >= height || column >= width ? 0 : input[(channel * height + row) * width + column] ?? 0;
+    return row < 0 || column < 0 || row >= height || column >= width ? null : input[(channel * height + row) * width + column] ?? 0;
   }));
+}
+
+/** Row and column of the largest of them: what lies outside the map never wins. */
+export function winnerOf(patch: Patch): [row: number, column: number] {
+  let winner: [number, number] = [0, 0];
+  let most = -Infinity;
+  patch.forEach((row, i) => {
+    row.forEach((value, j) => {
+      if (value !== null && value > most) [winner, most] = [[i, j], value];
+    });
+  });
+  return winner;
 }

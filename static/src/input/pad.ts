@@ -32,8 +32,9 @@ export class Pad {
       pencil.setAttribute("aria-pressed", String(!erase));
       eraser.setAttribute("aria-pressed", String(erase));
     };
-    const undo = button("Undo", () => { this.drawing.undo(); this.edited(); }, { class: "tool" });
-    const clear = button("Clear", () => { this.drawing.clear(); this.edited(); }, { class: "tool" });
+    const change = (how: () => void): void => { this.rest(); how(); this.edited(); }; // a digit that draws itself leaves off
+    const undo = button("Undo", () => { change(() => { this.drawing.undo(); }); }, { class: "tool" });
+    const clear = button("Clear", () => { change(() => { this.drawing.clear(); }); }, { class: "tool" });
     this.element = h("div", { class: "pad-box" }, this.canvas, this.early, h("div", { class: "tools" }, pencil, eraser, undo, clear));
     this.listen();
     whenDrawable(() => {

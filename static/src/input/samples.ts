@@ -27,7 +27,9 @@ export function sampleNamed(name: string | undefined): Sample | undefined {
   return SAMPLES.find((sample) => sample.name === name);
 }
 
-/** What a page opens with: a digit for a network of one channel, a scene for one of colours. */
-export function firstSample(channels: number): Sample | undefined {
+/** What a network is shown: the sample of that name where it suits, or where the link `asks` for it; else a digit for one channel, a scene for colours. */
+export function sampleFor(channels: number, name: string | undefined, asks: boolean): Sample | undefined {
+  const named = sampleNamed(name);
+  if (named !== undefined && (asks || (named.kind === "digit") === (channels === 1))) return named;
   return sampleNamed(channels === 1 ? "digit-7" : SCENES[0]?.name);
 }

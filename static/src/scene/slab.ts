@@ -104,7 +104,8 @@ export class Slab {
   picture(texture: Texture, width: number, height: number): void {
     const u = this.uniforms;
     u.atlas.value = texture;
-    u.table.value = tableTexture(Float32Array.of(0, 1, 0, 0));
+    const entries = Float32Array.of(0, 1, 0, 0);
+    this.replace("table", tableTexture(entries), entries);
     u.cells.value.set(width, height);
     u.atlasSize.value.set(width, height);
     this.look("picture", 1);

@@ -161,8 +161,9 @@ export class Surface {
     this.shown.clear();
     this.lights.clear();
     this.strengths.clear();
-    this.photo = null;
     this.canvas?.stock(names);
+    this.photo?.image.close(); // only now: the graphics may be given back, and then take it again
+    this.photo = null;
   }
 
   place(plates: readonly Plate[]): void {
@@ -187,9 +188,11 @@ export class Surface {
 
   /** Shows an image on a plate in its own colours. */
   picture(name: string, image: ImageBitmap): void {
+    const before = this.photo?.image;
     this.drawn = null;
     this.photo = { name, image };
     this.canvas?.picture(name, image);
+    if (before !== image) before?.close(); // no texture has it any more
   }
 
   setLook(scale: Scale, gamma: number, theme: Theme): void {

@@ -149,7 +149,7 @@ export class Theatre implements Stage {
 
   /** The picture as the network saw it, on the plate in front of a coloured input. */
   setPicture(image: ImageBitmap): void {
-    if (this.world?.plate(PICTURE) === undefined) return;
+    if (this.world?.plate(PICTURE) === undefined) { image.close(); return; }
     this.surface.picture(PICTURE, image);
     this.light(PICTURE);
   }

@@ -14,18 +14,29 @@ const FIELDS: readonly (readonly [Field, string, string])[] = [
   ["depth", "D depth", "Depth: input maps"], ["filters", "K filters", "Filters: output maps"],
 ];
 
-/** The exercise that a layer is; null where its window is not square, or has gaps: the exercise knows neither. */
+/** The exercise that a layer is; null where its window or its input is not square, or it has gaps: the exercise knows none of these. */
 export function exerciseOf(layer: Layer, layers: readonly Layer[]): Exercise | null {
   const window = windowOf(layer);
   const source = layers.find((one) => one.name === layer.inputs[0]);
   if (window === null || source === undefined) return null;
   const { kernel: [rows, columns], stride: [down, across], padding: [top, left, bottom, right], dilation } = window;
   if (rows !== columns || down !== across || dilation.some((gap) => gap !== 1) || new Set([top, left, bottom, right]).size > 1) return null;
-  const [depth, , width] = sizeOf(source);
+  const [depth, height, width] = sizeOf(source);
+  if (height !== width) return null;
   return {
     pool: layer.op !== "conv", size: width, depth: Math.round(depth / (layer.groups ?? 1)), filter: window.kernel[1], stride: window.stride[1],
     padding: window.padding[1], filters: sizeOf(layer)[0],
   };
+}
+
+/** What a layer has otherwise than the exercise; nothing where it is the same. */
+export function ownWords(layer: Layer, exercise: Exercise): string[] {
+  return [ownSide(layer, exercise), ownParameters(layer, exercise)].filter((words) => words !== null);
+}
+
+/** Why a layer's maps have another side than the exercise's, or null where they have the same: it may round the other way. */
+export function ownSide(layer: Layer, exercise: Exercise): string | null {
+  return sizeOf(layer)[1] === calculate(exercise).side ? null : `This layer itself: ${layer.formula ?? `${sizeOf(layer)[1]} on a side`}.`;
 }
 
 /** Why a layer has another number of parameters than the exercise, or null where it has the same. */
@@ -43,11 +54,11 @@ export class Calculator {
   private readonly kind = h("select", { "aria-label": "Kind of layer", "data-field": "kind" }, h("option", { value: "conv" }, "Convolution"), h("option", { value: "pool" }, "Pool"));
   private readonly answer = h("div", { class: "calculator-answer", "aria-live": "polite" });
   private readonly picture = h("div", { class: "calculator-picture" });
-  private readonly own: { exercise: Exercise; words: string } | null;
+  private readonly own: { exercise: Exercise; words: readonly string[] };
 
   /** `own` is said of the exercise as it is given: what the layer has that it is taken from. */
-  constructor(exercise: Exercise, own: string | null = null) {
-    this.own = own === null ? null : { exercise, words: own };
+  constructor(exercise: Exercise, own: readonly string[] = []) {
+    this.own = { exercise, words: own };
     const fields = FIELDS.map(([field, letter, title]) => {
       const input = h("input", { type: "number", min: field === "padding" ? 0 : 1, max: 4096, step: 1, "data-field": field, "aria-label": title });
       input.addEventListener("input", () => { this.compute(); });
@@ -97,10 +108,10 @@ export class Calculator {
     const result = h("p", { class: answer.fits ? "fit" : "misfit" }, h("span", {}, `${answer.formula} = `), h("strong", {}, sideText(answer.exact)), answer.fits ? "" : ": does not fit");
     const lines: Node[] = [result];
     if (answer.fits) lines.push(h("p", {}, `Output: ${answer.maps} × ${answer.side} × ${answer.side} (C × H × W), on slides ${answer.side}x${answer.side}x${answer.maps}.`));
-    else lines.push(h("p", { class: "dim" }, `The last window would hang over the edge. A network rounds down, to ${answer.side}, or pads.`));
+    else lines.push(h("p", { class: "dim" }, `The last window would hang over the edge. Most networks round down, to ${answer.side}, or pad; some round up.`));
     if (exercise.pool) lines.push(h("p", {}, "Parameters: 0. A pool learns nothing, and keeps the depth."));
     else lines.push(h("p", {}, `Parameters: (${exercise.filter}·${exercise.filter}·${exercise.depth} + 1)·${exercise.filters} = ${count(answer.each)}·${count(exercise.filters)} = `, h("strong", {}, count(answer.parameters))));
-    if (exercise.pool === this.own?.exercise.pool && FIELDS.every(([field]) => exercise[field] === this.own?.exercise[field])) lines.push(h("p", { class: "own" }, this.own.words));
+    if (exercise.pool === this.own.exercise.pool && FIELDS.every(([field]) => exercise[field] === this.own.exercise[field])) lines.push(...this.own.words.map((words) => h("p", { class: "own" }, words)));
     if (answer.same !== null && exercise.stride === 1 && !exercise.pool) lines.push(h("p", { class: "dim" }, `“Same” padding for F = ${exercise.filter} is (F − 1)/2 = ${answer.same}.`));
     this.answer.replaceChildren(...lines);
     this.picture.replaceChildren(strip(exercise, answer.fits));

@@ -27,6 +27,7 @@ export interface Other {
 }
 
 export interface CompareHost {
+  models: () => readonly Model[];
   left: () => Half | null;
   picture: () => Promise<Picture> | null; // the left half's own picture, where this browser has it
   sample: () => string | undefined; // or its name, if it is a sample
@@ -39,11 +40,11 @@ const SAME = "=";
 
 export class Compare {
   private readonly dialog: HTMLDialogElement;
-  private readonly model: HTMLSelectElement;
+  private readonly model = h("select", { "aria-label": "Network on the right", id: "compare-model", autofocus: true });
   private readonly picture = h("select", { "aria-label": "Picture on the right", id: "compare-picture" }, h("option", { value: SAME }, "The same picture"), ...SAMPLES.map((sample) => h("option", { value: sample.name }, sample.title)));
   private readonly answers = h("div", { class: "compare-answers" });
-  private readonly leftLayer = h("select", { "aria-label": "Layer on the left", id: "compare-left" });
-  private readonly rightLayer = h("select", { "aria-label": "Layer on the right", id: "compare-right" });
+  private readonly leftLayer = h("select", { "aria-label": "Layer on the left, with its shape: C × H × W", title: "Layer and its shape, C × H × W", id: "compare-left" });
+  private readonly rightLayer = h("select", { "aria-label": "Layer on the right, with its shape: C × H × W", title: "Layer and its shape, C × H × W", id: "compare-right" });
   private readonly order = h("input", { type: "checkbox", id: "compare-order" });
   private readonly maps = h("div", { class: "compare-maps", "aria-live": "polite" });
   private readonly words = h("p", { class: "note", role: "status" });
@@ -53,12 +54,10 @@ export class Compare {
   private readonly host: CompareHost;
   private right: Half | null = null;
 
-  constructor(api: Api, tensors: Tensors, models: readonly Model[], host: CompareHost) {
+  constructor(api: Api, tensors: Tensors, host: CompareHost) {
     this.api = api;
     this.tensors = tensors;
     this.host = host;
-    const runnable = models.filter((model) => model.weights.some((one) => one.id === model.default_weights && (one.bundled || one.ready)));
-    this.model = h("select", { "aria-label": "Network on the right", id: "compare-model", autofocus: true }, ...runnable.map((model) => h("option", { value: model.id }, model.title)));
     const chosen = (): void => { this.load({ model: this.model.value, ...(this.picture.value === SAME ? {} : { sample: this.picture.value }) }); };
     this.model.addEventListener("change", chosen);
     this.picture.addEventListener("change", chosen);
@@ -90,6 +89,8 @@ export class Compare {
   show(other?: Other): void {
     const left = this.host.left();
     if (left === null) return;
+    const runnable = this.host.models().filter((model) => model.weights.some((one) => one.id === model.default_weights && (one.bundled || one.ready)));
+    this.model.replaceChildren(...runnable.map((model) => h("option", { value: model.id }, model.title)));
     this.dialog.showModal();
     const digit = left.model.input.channels === 1;
     const sample = SAMPLES.find((one) => (one.kind === "digit") === digit && one.name !== this.host.sample());

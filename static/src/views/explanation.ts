@@ -2,6 +2,7 @@
 
 import { h } from "../dom";
 import { contributions } from "../data/contributions";
+import { hasBias } from "../data/lineage";
 import type { Explanation } from "../data/wire";
 import { codeView } from "./code";
 import { branchesView, tableView } from "./relations";
@@ -10,6 +11,9 @@ import { stepsView, sumsOf } from "./steps";
 import { unitWords } from "./words";
 
 export type { ExplanationOptions } from "./sources";
+
+/** Operators that may be without a bias. */
+const WEIGHTED = new Set(["conv", "full"]);
 
 export function explanationView(explanation: Explanation, options: ExplanationOptions): HTMLElement {
   const layer = options.layers.find((one) => one.name === explanation.layer);
@@ -24,8 +28,9 @@ export function explanationView(explanation: Explanation, options: ExplanationOp
   if (explanation.op === "rbf") view.append(codeView(explanation, options.theme));
   if (explanation.sources.length === 0) return view;
   const ranked = contributions(explanation);
-  const sums = sumsOf(explanation, ranked);
-  const steps = (shown: number): HTMLElement => stepsView(explanation, sums, ranked, shown);
+  const told = WEIGHTED.has(explanation.op) && layer !== undefined && !hasBias(layer, options.layers) ? { ...explanation, bias: null } : explanation;
+  const sums = sumsOf(told, ranked);
+  const steps = (shown: number): HTMLElement => stepsView(told, sums, ranked, shown);
   const part = sourcesView(explanation, ranked, sums, options, (shown) => { last.replaceWith((last = steps(shown))); });
   let last = steps(part.shown);
   view.append(part.element, last);

@@ -3,6 +3,7 @@
 import { button, h } from "../dom";
 import type { Api } from "../data/api";
 import { Problem } from "../data/api";
+import { hasBias } from "../data/lineage";
 import { sizeOf } from "../data/maps";
 import { figure, shapeText } from "../data/number";
 import type { Tensor } from "../data/safetensors";
@@ -12,7 +13,7 @@ import type { Layer, ModelDetail, Run } from "../data/wire";
 import { lutFor, rangeFor, type Scale, type Theme } from "../draw/colour";
 import { whenDrawable } from "../draw/ready";
 import { Latest } from "../input/latest";
-import { Calculator, exerciseOf, ownParameters } from "./calculator";
+import { Calculator, exerciseOf, ownWords } from "./calculator";
 import { enlargedView } from "./enlarged";
 import { explanationView } from "./explanation";
 import { fieldView } from "./field";
@@ -195,6 +196,7 @@ export class Inspector {
     const player = new Player({
       layer, source, channel, window, operator: operatorOf(first, layer), input: input.data,
       output: tensor.data.subarray(channel * height * width, (channel + 1) * height * width),
+      extents: { input: extent(input.data), output: extent(tensor.data) }, biased: hasBias(layer, model.layers),
     }, { ...look, width: side(), choose: (chosen) => { this.choose(layer, chosen); }, moved: (row, column) => { this.windowMoved(row, column); } }, y * width + x);
     this.player = { key, player };
     return player.element;
@@ -276,7 +278,7 @@ export function slides(layer: Layer): boolean {
 
 function calculatorView(layer: Layer, model: ModelDetail): HTMLElement | null {
   const exercise = exerciseOf(layer, model.layers);
-  return exercise === null ? null : new Calculator(exercise, ownParameters(layer, exercise)).element;
+  return exercise === null ? null : new Calculator(exercise, ownWords(layer, exercise)).element;
 }
 
 const side = (): number => Math.min(SIDE, window.innerWidth - 48);

@@ -23,17 +23,13 @@ export class LayerList {
   private readonly events: LayersEvents;
   private readonly seen: IntersectionObserver;
   private lanes = 1;
+  private readonly foldAll = button("Fold all", () => { this.fold(!this.folded); }, { class: "tool" });
   private folded = false;
 
   constructor(place: HTMLElement, events: LayersEvents) {
     this.events = events;
     this.find.addEventListener("change", () => { this.reveal(this.find.value); });
-    const fold = button("Fold all", () => {
-      this.folded = !this.folded;
-      fold.textContent = this.folded ? "Unfold all" : "Fold all";
-      for (const row of this.rows.values()) row.fold(this.folded);
-    }, { class: "tool" });
-    place.append(h("div", { class: "toolbar" }, this.find, this.names, fold), this.list);
+    place.append(h("div", { class: "toolbar" }, this.find, this.names, this.foldAll), this.list);
     this.seen = new IntersectionObserver((entries) => {
       for (const entry of entries) {
         const row = this.rows.get(entry.target instanceof HTMLElement ? entry.target.dataset["layer"] ?? "" : "");
@@ -52,6 +48,7 @@ export class LayerList {
     const rail = layoutRail(model.layers, model.edges);
     this.lanes = rail.lanes;
     const { rows } = this;
+    this.fold(false); // as its rows begin
     for (const [index, layer] of model.layers.entries()) {
       const place = rail.rows[index];
       if (place !== undefined) rows.set(layer.name, new Row(layer, place, rail.lanes, model.labels, this.events.select));
@@ -98,6 +95,12 @@ export class LayerList {
     row?.fold(false);
     row?.element.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
     return row !== undefined;
+  }
+
+  private fold(folded: boolean): void {
+    this.folded = folded;
+    this.foldAll.textContent = folded ? "Unfold all" : "Fold all";
+    for (const row of this.rows.values()) row.fold(folded);
   }
 
   private measure(): void {

@@ -8,6 +8,9 @@ import { whenDrawable } from "../draw/ready";
 
 const HEIGHT = 8;
 
+/** What the colours mean where maps share no range. */
+export const EACH_MAP = "each map from its own minimum to its own maximum";
+
 /** `from` and `to` are the values at the ends; they are also in data-from and data-to. */
 export function legendView(look: { scale: Scale; theme: Theme; gamma?: number }, from: number, to: number, width: number): HTMLElement {
   const strip = h("canvas", { role: "img", "aria-label": `Colours from ${figure(from)} to ${figure(to)}` });

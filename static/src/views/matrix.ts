@@ -2,6 +2,7 @@
 
 import { h } from "../dom";
 import { brief } from "../data/number";
+import type { Patch } from "../data/window";
 import { cssColour, type Lut } from "../draw/colour";
 
 export interface MatrixOptions {
@@ -18,8 +19,8 @@ export interface MatrixOptions {
 /** Above this many columns a number would not fit its cell. */
 const NUMBERED_COLUMNS = 7;
 
-/** Cells carry `data-row`, `data-column` and `data-value`; the label says what the block is. */
-export function matrix(rows: readonly (readonly number[])[], options: MatrixOptions): HTMLElement {
+/** Cells carry `data-row`, `data-column` and `data-value`; the label says what the block is. A cell of null lies outside the map. */
+export function matrix(rows: Patch, options: MatrixOptions): HTMLElement {
   const cells = options.shape === undefined ? rows : reshape(rows.flat(), options.shape);
   const columns = Math.max(1, ...cells.map((row) => row.length));
   const numbered = options.numbers !== false && columns <= NUMBERED_COLUMNS;
@@ -27,6 +28,10 @@ export function matrix(rows: readonly (readonly number[])[], options: MatrixOpti
   grid.style.setProperty("--columns", String(columns));
   cells.forEach((row, y) => {
     row.forEach((value, x) => {
+      if (value === null) {
+        grid.append(h("span", { "data-row": y, "data-column": x, class: "outside", title: "outside the map" }));
+        return;
+      }
       const cell = h("span", { "data-row": y, "data-column": x, "data-value": value, title: String(value) });
       const { background, ink } = cssColour(options.lut, value, -options.limit, options.limit);
       cell.style.background = background;
@@ -41,7 +46,7 @@ export function matrix(rows: readonly (readonly number[])[], options: MatrixOpti
   return h("figure", { class: "block" }, grid, h("figcaption", {}, options.label, h("span", { class: "dim", title: "The colours run from minus this to this" }, ` · colours ±${brief(options.limit)}`)));
 }
 
-function reshape(values: readonly number[], [rows, columns]: readonly [number, number]): number[][] {
+function reshape(values: readonly (number | null)[], [rows, columns]: readonly [number, number]): Patch {
   return Array.from({ length: rows }, (_, row) => values.slice(row * columns, (row + 1) * columns));
 }
 

@@ -16,9 +16,19 @@ export function say(error: unknown): void {
   if (error !== null && !calm()) alert.animate([{ opacity: 0 }, { opacity: 1 }], 250);
 }
 
-/** Says something that is no mistake of anybody's. */
-export function note(text: string): void {
+/** How long a note stands if nobody closes it: until a run is answered, until the reader goes on to another picture or network. */
+export type Until = "answer" | "choice" | "closed";
+
+/** Says something that is no mistake of anybody's, or takes it away (null). */
+export function note(text: string | null, until: Until = "closed"): void {
   const place = byId("notice");
-  place.hidden = false;
-  place.textContent = text;
+  place.hidden = text === null;
+  place.dataset["until"] = until;
+  place.replaceChildren(...(text === null ? [] : [text, button("Close", () => { note(null); }, { class: "tool" })]));
+}
+
+/** What a note was waiting for has come. */
+export function pass(...events: Until[]): void {
+  const place = byId("notice");
+  if (!place.hidden && events.some((event) => event === place.dataset["until"])) note(null);
 }

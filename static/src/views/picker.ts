@@ -11,14 +11,19 @@ export class Picker {
   readonly networks = h("div", { class: "networks", role: "group", "aria-label": "Networks" });
   /** The weights of the one that is shown, and how those that are not here can be had. */
   readonly weights = h("div", { class: "weights" });
+  /** In the order of the bar. */
+  models: readonly Model[] = [];
   private readonly pulls: Pulls;
   private readonly choose: (model: string, weights: string) => void;
 
   constructor(models: readonly Model[], choose: (model: string, weights: string) => void, api: Api) {
     this.choose = choose;
     this.pulls = new Pulls(api, (model) => this.card(model) !== null, (model, weights) => {
-      if (this.card(model) !== null) choose(model, weights);
-      else void api.models().then((now) => {
+      const known = this.card(model) !== null;
+      if (known) choose(model, weights);
+      void api.models().then((now) => {
+        this.models = this.models.map((one) => now.find((other) => other.id === one.id) ?? one); // which weights are ready now
+        if (known) return;
         this.add(now.filter((one) => this.card(one.id) === null)); // networks that have come with their weights
         choose(model, weights);
       });
@@ -34,8 +39,15 @@ export class Picker {
     });
   }
 
+  /** Chooses the network at that place of the bar. */
+  chooseAt(index: number): void {
+    const model = this.models[index];
+    if (model !== undefined) this.choose(model.id, model.default_weights);
+  }
+
   /** Adds networks to the list. */
   private add(models: readonly Model[]): void {
+    this.models = [...this.models, ...models];
     for (const model of models) {
       const known = model.weights.find((one) => one.id === model.default_weights);
       const card = h("button", { type: "button", class: "network", "data-model": model.id, "aria-pressed": "false" },

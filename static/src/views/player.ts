@@ -3,10 +3,12 @@
 import { button, calm, h } from "../dom";
 import { sizeOf } from "../data/maps";
 import { brief, count, figure } from "../data/number";
-import { cellAt, patchAt, type Cell, type Operator, type Window } from "../data/window";
+import { cellAt, patchAt, winnerOf, type Cell, type Operator, type Patch, type Window } from "../data/window";
+import { extent } from "../data/tensors";
 import type { Layer } from "../data/wire";
 import { cssColour, lutFor, rangeFor, type Scale, type Theme } from "../draw/colour";
 import { drawMap, sizeCanvas } from "../draw/maps";
+import { legendView } from "./legend";
 import { linkCells, matrix } from "./matrix";
 import { ACTIVATIONS } from "./words";
 
@@ -18,6 +20,8 @@ export interface Film {
   window: Window;
   input: Float32Array; // the source's tensor (C, H, W)
   output: Float32Array; // the service's own answer for this map (H, W): what the page computes must equal it
+  extents: { input: readonly [number, number]; output: readonly [number, number] }; // of all maps of each layer, as the scale of a layer has it
+  biased: boolean; // whether a bias is added to the products
 }
 
 export interface PlayerOptions {
@@ -32,6 +36,9 @@ export interface PlayerOptions {
 /** Cells a second, or the whole map in so many seconds where that is faster. */
 const SPEEDS: readonly (readonly [name: string, rate: number, within: number])[] = [["Slow", 1.5, Infinity], ["Normal", 7, 40], ["Fast", 60, 5]];
 
+/** A legend has at least this width, in CSS pixels: its numbers stand side by side. */
+const LEGEND = 96;
+
 /** Above this many cells a second the kernel's products are drawn only where the window stops. */
 const LEGIBLE = 12;
 
@@ -43,6 +50,8 @@ export class Player {
   private readonly outputCanvas = h("canvas", {});
   private readonly frame = h("span", { class: "window-frame" });
   private readonly cursor = h("span", { class: "window-cursor" });
+  private readonly inputLegend = h("div", {});
+  private readonly outputLegend = h("div", {});
   private readonly calculation = h("div", { class: "calculation" });
   private readonly line = h("p", { class: "calculation-line" });
   private readonly play = button("▶ Play", () => { this.toggle(); }, { class: "tool play", "data-focus": "play", "aria-keyshortcuts": "Space" });
@@ -72,8 +81,8 @@ export class Player {
       this.figures(),
       h("div", { class: "player-tools" }, this.play, tool("«", "Start again", () => { this.restart(); }), tool("‹", "Step back", () => { this.move(this.at - 1); }), tool("›", "Step on", () => { this.move(this.at + 1); }), speed),
       h("div", { class: "player-pictures" },
-        h("figure", {}, h("div", { class: "map-frame" }, this.inputCanvas, this.frame), h("figcaption", {}, `${film.source.name} `, film.operator.channels.length > 1 ? this.map : `map ${film.operator.channels[0] ?? 0}`)),
-        h("figure", {}, h("div", { class: "map-frame output-frame" }, this.outputCanvas, this.cursor), h("figcaption", {}, `${film.layer.name} map ${film.channel}`))),
+        h("figure", {}, h("div", { class: "map-frame" }, this.inputCanvas, this.frame), this.inputLegend, h("figcaption", {}, `${film.source.name} `, film.operator.channels.length > 1 ? this.map : `map ${film.operator.channels[0] ?? 0}`)),
+        h("figure", {}, h("div", { class: "map-frame output-frame" }, this.outputCanvas, this.cursor), this.outputLegend, h("figcaption", {}, `${film.layer.name} map ${film.channel}`))),
       this.line, this.calculation);
     this.listen();
     this.resize();
@@ -154,10 +163,13 @@ export class Player {
     context.fillRect((index % width) * this.zoomOut, Math.floor(index / width) * this.zoomOut, this.zoomOut, this.zoomOut);
   }
 
-  private outputRange(): [number, number] {
-    let [low, high] = [Infinity, -Infinity];
-    for (const value of this.film.output) [low, high] = [Math.min(low, value), Math.max(high, value)];
-    return rangeFor(this.options.scale, low, high, low, high);
+  /** As the panel of a map and the scene have it: one range for all maps of a layer, unless each has its own. */
+  private rangeOf(values: Float32Array, [low, high]: readonly [number, number]): [number, number] {
+    return rangeFor(this.options.scale, low, high, ...extent(values));
+  }
+
+  private legend(place: HTMLElement, range: readonly [number, number], wide: number): void {
+    place.replaceChildren(legendView(this.options, ...range, Math.min(Math.max(wide, LEGEND), this.side)));
   }
 
   private colour(value: number): string {
@@ -167,16 +179,22 @@ export class Player {
 
   private range: [number, number] = [0, 1];
 
+  /** What each of the two pictures has of the panel's width. */
+  private get side(): number {
+    return Math.floor((this.options.width - 16) / 2);
+  }
+
   private resize(): void {
     const [, height, width] = sizeOf(this.film.layer);
     const [, inHeight, inWidth] = sizeOf(this.film.source);
     const [top, left, bottom, right] = this.film.window.padding;
-    const side = Math.floor((this.options.width - 16) / 2);
+    const { side } = this;
     const fit = (longer: number): number => (longer <= side ? Math.floor(side / longer) : side / longer);
     this.zoomIn = fit(Math.max(inHeight + top + bottom, inWidth + left + right));
     // the output's cells are as large as the input's, or a whole number of times as large where a stride makes them fewer
     this.zoomOut = this.zoomIn * Math.max(1, Math.floor(Math.max(inHeight, inWidth) / Math.max(height, width)));
-    this.range = this.outputRange();
+    this.range = this.rangeOf(this.film.output, this.film.extents.output);
+    this.legend(this.outputLegend, this.range, width * this.zoomOut);
     this.drawInput();
     this.drawOutput();
   }
@@ -187,10 +205,10 @@ export class Player {
     const [top, left, bottom, right] = this.film.window.padding;
     const channel = this.drawn;
     const values = this.film.input.subarray(channel * height * width, (channel + 1) * height * width);
-    let [low, high] = [Infinity, -Infinity];
-    for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
     const zoom = this.zoomIn;
-    drawMap(this.inputCanvas, values, height, width, zoom, rangeFor(this.options.scale, low, high, low, high), lutFor(this.options.scale, this.options.theme, this.options.gamma));
+    const range = this.rangeOf(values, this.film.extents.input);
+    this.legend(this.inputLegend, range, width * zoom);
+    drawMap(this.inputCanvas, values, height, width, zoom, range, lutFor(this.options.scale, this.options.theme, this.options.gamma));
     Object.assign(this.inputCanvas.style, { margin: `${top * zoom}px ${right * zoom}px ${bottom * zoom}px ${left * zoom}px` });
   }
 
@@ -242,7 +260,7 @@ export class Player {
       case "subsampling":
         return `${figure(operator.coefficient)} × ${figure(cell.products)} (sum of ${cell.count}) + ${figure(operator.bias)} = ${figure(cell.sum)}${activated}`;
       default:
-        return `${figure(cell.products)} (sum of ${count(cell.count)} products) + ${figure(operator.bias)} (bias) = ${figure(cell.sum)}${activated}`;
+        return `${figure(cell.products)} (sum of ${count(cell.count)} products)${this.film.biased ? ` + ${figure(operator.bias)} (bias) = ${figure(cell.sum)}` : ""}${activated}`;
     }
   }
 
@@ -252,18 +270,16 @@ export class Player {
     const lut = lutFor("signed", this.options.theme);
     const patch = patchAt(film.window, film.input, film.source.shape, this.drawn, cell.top, cell.left);
     const kernel = film.operator.kernels?.[Number(this.map.value)];
-    const limitOf = (rows: readonly (readonly number[])[]): number => Math.max(...rows.flat().map(Math.abs), 1e-12);
-    let winner: [number, number] = [0, 0];
-    patch.forEach((row, i) => { row.forEach((value, j) => { if (value > (patch[winner[0]]?.[winner[1]] ?? -Infinity)) winner = [i, j]; }); });
-    const blocks = h("div", { class: "blocks pair" }, matrix(patch, { label: "Under the window", lut, limit: limitOf(patch), ...(film.operator.op === "max_pool" ? { marked: winner } : {}) }));
+    const limitOf = (rows: Patch): number => Math.max(...rows.flat().map((value) => Math.abs(value ?? 0)), 1e-12);
+    const blocks = h("div", { class: "blocks pair" }, matrix(patch, { label: "Under the window", lut, limit: limitOf(patch), ...(film.operator.op === "max_pool" ? { marked: winnerOf(patch) } : {}) }));
     const readout = h("output", { class: "readout" }, "\u00a0");
     if (kernel !== undefined) {
-      const products = patch.map((row, i) => row.map((value, j) => value * (kernel[i]?.[j] ?? 0)));
+      const products = patch.map((row, i) => row.map((value, j) => (value ?? 0) * (kernel[i]?.[j] ?? 0)));
       const total = products.flat().reduce((sum, value) => sum + value, 0);
       blocks.append(h("span", { class: "sign", "aria-hidden": "true" }, "×"), matrix(kernel, { label: "Kernel", lut, limit: limitOf(kernel) }));
       const maps = film.operator.channels.length;
       readout.textContent = maps === 1 ? `products sum to ${figure(total)}` : `map ${this.drawn} gives ${figure(total)}; all ${count(maps)} maps ${figure(cell.products)}`;
-      linkCells(blocks, readout, { report: (row, column) => `${brief(patch[row]?.[column] ?? 0)} × ${brief(kernel[row]?.[column] ?? 0)} = ${brief(products[row]?.[column] ?? 0)}` });
+      linkCells(blocks, readout, { report: (row, column) => `${patch[row]?.[column] === null ? "0 (outside the map)" : brief(patch[row]?.[column] ?? 0)} × ${brief(kernel[row]?.[column] ?? 0)} = ${brief(products[row]?.[column] ?? 0)}` });
     }
     const done = filled === this.values.length ? [h("p", { class: "done" }, `All ${count(filled)} cells are computed in this page; the largest difference from the service's numbers is ${this.difference === 0 ? "0" : this.difference.toExponential(1)}.`)] : [];
     this.calculation.replaceChildren(blocks, readout, ...done);

@@ -51,7 +51,7 @@ export class Predictions {
     if (run === null) return;
     this.element.querySelector("[data-unfamiliar]")?.remove();
     this.bars.replaceChildren(...run.predictions.map((one, rank) => this.row(model, run, one, rank === 0 && trained)));
-    this.evidence.replaceChildren(...(scoringLayer(model.layers) === undefined ? [] : [h("p", { class: "note dim" }, "Point at a class to see what speaks for it.")]));
+    this.evidence.replaceChildren(...(scoringLayer(model.layers) === undefined ? [] : [h("p", { class: "note dim" }, "Choose a class to see what speaks for it.")]));
     if (run.unfamiliar && !blank) this.doubting = window.setTimeout(() => { this.evidence.after(unfamiliarNote(model, weights, run)); }, DOUBT);
     const total = run.elapsed_ms["total"];
     this.time.textContent = total === undefined ? "" : `Computed in ${total < 1000 ? `${total.toFixed(1)} ms` : `${(total / 1000).toFixed(2)} s`}.`;

@@ -33,6 +33,7 @@ export class Reading {
   private readonly hovered: (layer: string | undefined) => void;
   private model: ModelDetail | null = null;
   private run: Run | null = null;
+  private runs = false; // whether there are numbers to wait for
   private pause = 0;
 
   constructor(element: HTMLElement, api: Api, theatre: Theatre, hovered: (layer: string | undefined) => void) {
@@ -44,11 +45,12 @@ export class Reading {
     element.append(this.place, this.value, this.note);
   }
 
-  /** Another run: what is marked stays marked, with its new numbers. */
-  setRun(model: ModelDetail, run: Run | null): void {
+  /** Another run: what is marked stays marked, with its new numbers. `runs`: the weights have numbers, or will have. */
+  setRun(model: ModelDetail, run: Run | null, runs: boolean): void {
     if (model !== this.model) this.element.hidden = true;
     this.model = model;
     this.run = run;
+    this.runs = runs;
     this.known.clear();
     if ((this.theatre.marks.hovered ?? this.theatre.marks.chosen) !== null) this.follow();
   }
@@ -69,7 +71,7 @@ export class Reading {
     this.place.textContent = folded ? `${layer.name}: mean of ${count(layer.shape[0] ?? 1)} maps, folded` : `${layer.name} ${placeWords(layer, mark, this.model?.labels ?? [])}`;
     Object.assign(this.element.dataset, { layer: layer.name, unit: folded ? "" : unit.join(","), value: "" });
     this.value.textContent = "";
-    this.note.textContent = folded ? "Click to open" : this.run === null ? "No numbers: this is a structure only" : "…";
+    this.note.textContent = folded ? "Click to open" : this.run !== null ? "…" : this.runs ? "Its numbers are on their way" : "No numbers: this is a structure only";
     if (folded) this.follow();
     else this.want(mark);
   }

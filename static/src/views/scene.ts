@@ -6,6 +6,7 @@
 import { breathe, button, byId, h } from "../dom";
 import type { Api } from "../data/api";
 import type { Maps } from "../data/maps";
+import { canRun } from "../data/weights";
 import type { Layer, ModelDetail, Run, WeightsInfo } from "../data/wire";
 import { percent } from "../data/number";
 import { whenStarted } from "../draw/ready";
@@ -14,6 +15,7 @@ import { Missing } from "../scene/surface";
 import { Theatre, type Look } from "../scene/theatre";
 import type { Mark } from "../scene/paper";
 import { Reading, unitOf } from "./reading";
+import { listenForSheets } from "./sheets";
 import { Shelf } from "./shelf";
 
 /** Stands in a link for all layers. */
@@ -60,7 +62,7 @@ export class SceneView {
     this.addControls(events);
     const measure = (): void => { this.measure(); };
     const observer = new ResizeObserver(measure);
-    for (const id of ["scene", "side", "shelf", "inspector", "bar", "strip"]) observer.observe(byId(id));
+    for (const id of ["scene", "side", "shelf", "inspector", "bar", "strip", "notices"]) observer.observe(byId(id));
     window.addEventListener("resize", measure);
   }
 
@@ -74,7 +76,7 @@ export class SceneView {
   }
 
   setRun(model: ModelDetail, weights: WeightsInfo, run: Run | null): void {
-    this.reading.setRun(model, run);
+    this.reading.setRun(model, run, canRun(weights));
     const best = run?.predictions[0]?.index;
     const known = new Map(run?.predictions.map((one) => [one.index, one.probability]));
     this.theatre?.setOutputs(model.labels.map((text, index) => {
@@ -229,14 +231,7 @@ export class SceneView {
     byId("corner").append(h("div", { class: "corner-tools" },
       button("Whole network", () => { this.theatre?.overview(); }, { class: "tool", "aria-keyshortcuts": "O" }),
       button("PNG", () => { void this.save(); }, { class: "tool save-view", title: "This view as a PNG", "aria-keyshortcuts": "P" })));
-    for (const [id, panel] of [["show-side", "side"], ["show-shelf", "shelf"]] as const) {
-      byId(id).addEventListener("click", () => {
-        const open = document.body.dataset["sheet"] !== panel;
-        document.body.dataset["sheet"] = open ? panel : "";
-        for (const other of ["show-side", "show-shelf"]) byId(other).setAttribute("aria-expanded", String(open && other === id));
-        this.measure();
-      });
-    }
+    listenForSheets(() => { this.measure(); });
   }
 
   /** Saves the view as a file, once there is more of it than a sketch. */

@@ -49,7 +49,7 @@ export class Shelf {
       const folded = this.folding.textContent === "Fold all";
       this.events.fold([...this.items.keys()], folded);
     }, { class: "tool" });
-    place.append(h("header", {}, this.find, this.folding), this.list);
+    place.append(h("header", {}, this.find, this.folding), h("p", { class: "shelf-head dim" }, h("span", {}, "Layer"), h("span", {}, "C × H × W")), this.list);
   }
 
   show(model: ModelDetail): void {

@@ -2,6 +2,7 @@
 
 import { button, h } from "../dom";
 import { fillFigures } from "../data/placeholders";
+import { openedSheet, openSheet, type SheetName } from "./sheets";
 import type { ModelDetail, Tour } from "../data/wire";
 
 export interface TourEvents {
@@ -22,6 +23,7 @@ export class TourView {
   private readonly events: TourEvents;
   private tour: Tour | null = null;
   private step = 0;
+  private sheet: SheetName = ""; // that was open before the tour
 
   constructor(events: TourEvents) {
     this.events = events;
@@ -42,9 +44,15 @@ export class TourView {
     return this.tour !== null;
   }
 
+  /** The step that is shown. */
+  get at(): number {
+    return this.step;
+  }
+
   /** Shows a step of a tour; the number is brought into the tour's range. */
   show(tour: Tour, model: ModelDetail, step: number): void {
     const opening = this.tour !== tour;
+    if (this.tour === null) this.makeRoom();
     this.tour = tour;
     this.step = Math.min(Math.max(step, 0), tour.steps.length - 1);
     const here = tour.steps[this.step];
@@ -66,6 +74,7 @@ export class TourView {
   }
 
   hide(): void {
+    if (this.tour !== null && openedSheet() === "") openSheet(this.sheet);
     this.tour = null;
     this.element.hidden = true;
     this.fold(true);
@@ -80,6 +89,12 @@ export class TourView {
 
   previous(): void {
     if (this.tour !== null && this.step > 0) this.events.go(this.step - 1);
+  }
+
+  /** In a narrow window the tour wants the room of a sheet, until its tab is pressed. */
+  private makeRoom(): void {
+    this.sheet = openedSheet();
+    openSheet("");
   }
 
   private fold(folded: boolean): void {

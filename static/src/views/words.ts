@@ -1,8 +1,8 @@
 /** Every operator in its own words: what a layer is, and how one of its numbers comes about. Text only. */
 
-import { shortcutOf } from "../data/lineage";
+import { hasBias, shortcutOf } from "../data/lineage";
 import { count, figure } from "../data/number";
-import type { Explanation, Layer } from "../data/wire";
+import type { Explanation, Layer, ModelDetail, Run, WeightsInfo } from "../data/wire";
 
 const NAMES: Record<string, string> = {
   input: "Input",
@@ -21,6 +21,8 @@ const NAMES: Record<string, string> = {
   concat: "Concatenation",
   softmax: "Softmax",
   batch_norm: "Batch normalisation",
+  dropout: "Dropout",
+  flatten: "Flatten",
 };
 
 export const ACTIVATIONS: Record<string, string> = {
@@ -49,6 +51,12 @@ export function layerWords(layer: Layer): string {
   return parts.join(", ");
 }
 
+/** What is told of a run to those who do not see it. */
+export function runWords(model: ModelDetail, weights: WeightsInfo, run: Run, blank: boolean): string {
+  const [top] = run.predictions;
+  return `${model.title}: ${blank ? "nothing is drawn" : weights.trained && top !== undefined ? top.label : "maps are drawn"}`;
+}
+
 /** Parameters, fixed numbers and connections, as far as a layer has any. */
 export function layerCounts(layer: Layer): string {
   const parts: string[] = [];
@@ -64,16 +72,17 @@ export function unitWords(explanation: Explanation, layers: readonly Layer[] = [
   const layer = layers.find((one) => one.name === explanation.layer);
   const sources = explanation.sources.length;
   const cells = explanation.sources.reduce((sum, source) => sum + source.values.flat().length, 0);
+  const biased = layer === undefined || hasBias(layer, layers);
   switch (explanation.op) {
     case "conv": {
       const groups = layer?.groups ?? 1;
       const total = layers.find((one) => one.name === explanation.sources[0]?.layer)?.shape[0] ?? sources;
       const part = sources < total ? (layer?.table ? ` (out of ${count(total)}; the connection table joins it to these)` : groups > 1 ? ` (out of ${count(total)}; the layer works in ${groups} groups, and this map belongs to one)` : "") : "";
       const padded = layer?.padding?.some((side) => side > 0) === true ? " Cells in the padding are 0." : "";
-      return `${sources === 1 ? "The one input map" : `Each of ${count(sources)} input maps`}${part} is multiplied, cell by cell, with ${sources === 1 ? "the" : "a"} kernel${sources === 1 ? "" : " of its own"}; the ${count(cells)} products and the bias add up.${padded}`;
+      return `${sources === 1 ? "The one input map" : `Each of ${count(sources)} input maps`}${part} is multiplied, cell by cell, with ${sources === 1 ? "the" : "a"} kernel${sources === 1 ? "" : " of its own"}; the ${count(cells)} products${biased ? " and the bias" : ""} add up.${padded}`;
     }
     case "full":
-      return `All ${count(cells)} numbers of the layer below, each times a weight of its own, add up with the bias.`;
+      return `All ${count(cells)} numbers of the layer below, each times a weight of its own, add up${biased ? " with the bias" : ""}.`;
     case "subsampling":
       return `The ${count(cells)} cells of the window add up, are multiplied with the map's one trainable coefficient (${figure(explanation.sources[0]?.weights?.[0]?.[0] ?? 0)}), and a trainable bias is added.`;
     case "max_pool":
@@ -100,6 +109,12 @@ export function unitWords(explanation: Explanation, layers: readonly Layer[] = [
       return `The squared distance between the ${count(cells)} numbers of the layer below and the unit's fixed code: the smaller, the better the match. Here both are drawn as pictures.`;
     case "softmax":
       return "e to the power of this unit's logit, divided by the sum over all logits, so that all units sum to 1.";
+    case "batch_norm":
+      return "The number below is multiplied with its map's factor, and its map's shift is added: the mean and the deviation that it had in training, and what was learned to put in their place.";
+    case "dropout":
+      return "Passed on unchanged: dropout switches units off in training only.";
+    case "flatten":
+      return "Passed on unchanged: flattening only lays the maps, row by row, in one list of numbers.";
     case "input":
       return "A pixel of the picture as the network saw it, after preprocessing. Here the walk ends.";
     default:
