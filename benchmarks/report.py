@@ -78,15 +78,20 @@ def plot(measures: Sequence[Measure], path: Path) -> None:
     part.replace(path)
 
 
+def require_same_machine(folder: Path = FOLDER) -> None:
+    """Raise SystemExit where the rows in `folder` are of another machine: those of one network would not fit in."""
+    file = folder / "machine.json"
+    if file.exists() and (there := json.loads(file.read_text(encoding="utf-8"))) != machine():
+        raise SystemExit(f"{folder} holds rows of another machine, {there}. Measure all networks anew.")
+
+
 def with_others(measures: Sequence[Measure], only: str, folder: Path) -> list[Measure]:
     """The rows of one network among those that stand in `folder`.
 
     Raises:
         SystemExit: those were measured on another machine.
     """
-    there, here = json.loads((folder / "machine.json").read_text(encoding="utf-8")), machine()
-    if there != here:
-        raise SystemExit(f"Not written: {folder} holds rows of another machine, {there}. Measure all networks anew.")
+    require_same_machine(folder)
     rows = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     kept = [Measure(**{key: value for key, value in row.items() if key != "ok"}) for row in rows]
     first = next((place for place, one in enumerate(kept) if one.network == only), len(kept))

@@ -29,7 +29,7 @@ from benchmarks.encoding import atlas_encoding
 from benchmarks.measures import Measure, interleave
 from benchmarks.pictures import half_megabyte, photo, variants
 from benchmarks.place import Client, Place, serving
-from benchmarks.report import write_results
+from benchmarks.report import require_same_machine, write_results
 
 TILE = 32
 RUN_TARGETS = {"vgg16": 1.12, "resnet34": 1.25, "googlenet": 1.3, "alexnet": 1.3}
@@ -264,6 +264,8 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=15, help="calls of each side (default %(default)s)")
     parser.add_argument("--memory-runs", type=int, default=1000, help="runs of the memory measure; 0 leaves it out")
     arguments = parser.parse_args()
+    if arguments.network:
+        require_same_machine()
     threads = available_cores()
     catalog = Catalog.open(Settings(threads=threads, provider="cpu"))
     catalog.prepare()

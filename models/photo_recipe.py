@@ -101,7 +101,8 @@ def _told(setting: object) -> str:
     if isinstance(setting, tuple):
         return f"({', '.join(map(_told, setting))})"
     if isinstance(setting, partial):
-        return f"{setting.func.__qualname__}({', '.join(map(repr, setting.args))})"
+        given = [*map(repr, setting.args), *(f"{name}={value!r}" for name, value in setting.keywords.items())]
+        return f"{setting.func.__qualname__}({', '.join(given)})"
     return setting.__qualname__ if isinstance(setting, FunctionType) else repr(setting)
 
 
@@ -171,9 +172,9 @@ def train(
     progress, first = Progress([], []), 0
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
-        if state["recipe"] != recipe.told():
+        if (other := state.get("recipe", "which it does not tell")) != recipe.told():
             raise ValueError(
-                f"{checkpoint} is of another recipe, {state['recipe']}, where this one is {recipe.told()}. "
+                f"{checkpoint} is of another recipe, {other}, where this one is {recipe.told()}. "
                 "Remove the file to begin anew, or go on with the recipe that it is of."
             )
         network.load_state_dict(state["network"])

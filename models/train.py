@@ -4,9 +4,9 @@
     python -m models.train resnet34 --fresh        from nothing, though shipped weights could be its warm start
     python -m models.train lenet5 --data FOLDER    the data set somewhere else
 
-Checkpoints lie in checkpoints/ until the network is shipped; the curve goes to docs/training-NAME.png, graph, numbers
-and manifest to models/bundled/NAME, where `python -m models.accuracy NAME` measures the file as shipped. A photo
-network's float32 graph stays in checkpoints/NAME.onnx, to be measured beside it.
+Checkpoints lie in checkpoints/ (of a fresh run in checkpoints/fresh/) until the network is shipped; the curve goes to
+docs/training-NAME.png, graph, numbers and manifest to models/bundled/NAME, where `python -m models.accuracy NAME`
+measures the file as shipped. A photo network's float32 graph stays in checkpoints/NAME.onnx, to be measured, too.
 """
 
 import argparse
@@ -54,8 +54,8 @@ def train_lenet5(data: Path | None, checkpoint: Path) -> None:
     ship("lenet5", network)
 
 
-def train_photo_network(name: str, data: Path | None, checkpoint: Path, fresh: bool) -> None:
-    """A network for photos on Imagenette's 9,469 training photos."""
+def train_photo_network(name: str, data: Path | None, checkpoint: Path, fresh: bool, graphs: Path) -> None:
+    """A network for photos on Imagenette's 9,469 training photos; its float32 graph goes to the folder `graphs`."""
     recipe, folder = RECIPES[name], data or IMAGENETTE
     training, validation = read(folder, "train"), read(folder, "val")
     photos = (training.decode(), training.labels)
@@ -77,7 +77,7 @@ def train_photo_network(name: str, data: Path | None, checkpoint: Path, fresh: b
         ROOT / "docs" / f"training-{name}.png",
     )
     published = published_form(learned.cpu(), build(name, len(DESCRIPTIONS[name].labels)))
-    write_graph(export(published, name).model, checkpoint.with_suffix(".onnx"))
+    write_graph(export(published, name).model, graphs / f"{name}.onnx")
     ship_packed(name, published)
 
 
@@ -116,11 +116,12 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path, default=ROOT / "checkpoints", help="default: %(default)s")
     parser.add_argument("--fresh", action="store_true", help="do not start from the shipped weights")
     arguments = parser.parse_args()
-    checkpoint = arguments.checkpoints / f"{arguments.network}{'-fresh' if arguments.fresh else ''}.pt"
+    folder = arguments.checkpoints / "fresh" if arguments.fresh else arguments.checkpoints
+    checkpoint = folder / f"{arguments.network}.pt"
     if arguments.network == "lenet5":
         train_lenet5(arguments.data, checkpoint)
     else:
-        train_photo_network(arguments.network, arguments.data, checkpoint, arguments.fresh)
+        train_photo_network(arguments.network, arguments.data, checkpoint, arguments.fresh, arguments.checkpoints)
     for done in (checkpoint, *checkpoint.parent.glob(f"{checkpoint.stem}-*{checkpoint.suffix}")):
         done.unlink(missing_ok=True)  # or the next training would find itself done
 

@@ -69,7 +69,7 @@ def tag(*parts: str) -> str:
 def is_fresh(request: Request, etag: str) -> bool:
     """Whether the client has this version already (If-None-Match; RFC 9110, section 13.1.2).
 
-    `*` asks whether there is any, which is not known before it is drawn: that gets the answer.
+    `*` asks whether there is any version, which is not known before it is drawn; unlike there, that gets the answer.
     """
     known = request.headers.get("if-none-match", "")
     return etag in {one.strip().removeprefix("W/") for one in known.split(",")}

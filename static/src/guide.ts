@@ -4,7 +4,7 @@ import { byId, button, h } from "./dom";
 import type { Api, Picture } from "./data/api";
 import type { Place } from "./data/link";
 import type { Tensors } from "./data/tensors";
-import type { Model, ModelDetail, Run, Tour } from "./data/wire";
+import type { Model, ModelDetail, Run, Tour, TourStep } from "./data/wire";
 import type { Stage } from "./scene/stage";
 import { Calculator } from "./views/calculator";
 import { EXERCISES } from "./data/calculator";
@@ -77,7 +77,7 @@ export class Guide {
     this.run = run;
     this.compareButton.disabled = false;
     if (!first) return;
-    if (this.tour.open && this.host.place.layer === undefined) this.go(this.tour.at); // what it speaks of can be opened now
+    if (this.tour.open && this.host.place.layer === undefined) this.openUnit(this.steps?.steps[this.tour.at]); // now it can be
     this.openLinked();
   }
 
@@ -141,11 +141,7 @@ export class Guide {
     host.place.tour = String(at + 1);
     this.tour.show(steps, model, at);
     host.stage()?.emphasise(step.emphasise);
-    if (step.layer !== null && step.unit !== null && this.run !== null) {
-      host.place.layer = step.layer;
-      host.place.unit = step.unit;
-      this.view(step.show ?? "map");
-    } else host.close();
+    if (!this.openUnit(step)) host.close();
     if (step.layer === null) host.stage()?.overview();
     else { // last, so that the flight makes room for the panel
       const feeding = step.unit === null ? [] : model.edges.filter(([, to]) => to === step.layer).map(([from]) => from);
@@ -153,6 +149,14 @@ export class Guide {
       if (host.place.view === "list") host.reveal(step.layer);
     }
     host.writeLink();
+  }
+
+  /** Opens the unit that a step speaks of; false where there is none, or no number of it yet. */
+  private openUnit(step: TourStep | undefined): boolean {
+    if (step === undefined || step.layer === null || step.unit === null || this.run === null) return false;
+    Object.assign(this.host.place, { layer: step.layer, unit: step.unit });
+    this.view(step.show ?? "map");
+    return true;
   }
 
   private endTour(): void {

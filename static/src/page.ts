@@ -130,6 +130,7 @@ export class Page {
     if (opening === null) throw new Problem(0, "", "This server serves no network.");
     if (opening.told !== null) note(opening.told, "choice");
     if (!opening.known) forgetNetwork(this.place);
+    if (!opening.known) this.inspector.setView("map");
     if (this.place.run !== undefined) this.runner.current = { run: this.place.run };
     const pose = readPose(this.place.camera);
     this.setView(this.place.view === "list" ? "list" : pose?.flat === true || this.place.view === "flat" ? "flat" : "scene");
@@ -227,6 +228,7 @@ export class Page {
       this.scene.arrange(this.place.folded ?? [], this.place.hidden ?? []);
       this.predictions.show(model, weights, null);
       say(null);
+      if (canRun(weights)) pass("answer"); // what waited for weights waits no longer
       if (canRun(weights)) await this.begin(model);
       else this.writeLink(); // a structure, or not fetched yet: there is nothing to run
     } catch (error) {

@@ -22,7 +22,7 @@ def test_no_serious_violation(visit: Open, theme: str, size: tuple[int, int], pa
     seen = visit(path if path.startswith("#") else "", size=size, theme=theme)
     if path in ("course", "about", "docs"):
         seen.page.goto(f"{seen.url}/{path}")
-        seen.page.wait_for_load_state("networkidle")
+        seen.page.locator(".opblock" if path == "docs" else "main h2").first.wait_for()
         for folded in seen.page.locator("main details.layer-table").all():
             folded.evaluate("e => { e.open = true }")
     elif path == "":

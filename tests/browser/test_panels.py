@@ -175,7 +175,9 @@ def test_on_a_phone_the_panel_can_be_closed_wherever_it_is_scrolled(visit: Open,
     seen.page.locator(".explanation").wait_for()
     seen.page.evaluate("() => { const panel = document.querySelector('#inspector'); panel.scrollTop = 1e6; }")
     assert seen.page.evaluate("document.querySelector('#inspector').scrollTop") > 100
-    seen.page.locator("#inspector").get_by_role("button", name="Close").click()
+    close = seen.page.locator("#inspector").get_by_role("button", name="Close")
+    expect(close).to_be_in_viewport()  # a click would scroll to it
+    close.click()
     expect(seen.page.locator("#inspector")).to_be_hidden()
 
 

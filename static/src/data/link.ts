@@ -38,6 +38,7 @@ export function forgetUnit(place: Place): void {
 /** What was chosen and seen of a network belongs to no other. */
 export function forgetNetwork(place: Place): void {
   forgetUnit(place);
+  delete place.run;
   delete place.tour;
   delete place.camera;
   delete place.folded;

@@ -28,7 +28,7 @@ export function explanationView(explanation: Explanation, options: ExplanationOp
   if (explanation.op === "rbf") view.append(codeView(explanation, options.theme));
   if (explanation.sources.length === 0) return view;
   const ranked = contributions(explanation);
-  const told = WEIGHTED.has(explanation.op) && layer !== undefined && !hasBias(layer, options.layers) ? { ...explanation, bias: null } : explanation;
+  const told = WEIGHTED.has(explanation.op) && explanation.bias === 0 && layer !== undefined && !hasBias(layer, options.layers) ? { ...explanation, bias: null } : explanation;
   const sums = sumsOf(told, ranked);
   const steps = (shown: number): HTMLElement => stepsView(told, sums, ranked, shown);
   const part = sourcesView(explanation, ranked, sums, options, (shown) => { last.replaceWith((last = steps(shown))); });

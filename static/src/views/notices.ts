@@ -28,7 +28,7 @@ export function note(text: string | null, until: Until = "closed"): void {
 }
 
 /** What a note was waiting for has come. */
-export function pass(...events: Until[]): void {
+export function pass(...events: Exclude<Until, "closed">[]): void {
   const place = byId("notice");
   if (!place.hidden && events.some((event) => event === place.dataset["until"])) note(null);
 }

@@ -4,6 +4,7 @@ import type { Api } from "../data/api";
 import { h } from "../dom";
 import { count, large, megabytes } from "../data/number";
 import type { Model, ModelDetail, WeightsInfo } from "../data/wire";
+import { say } from "./notices";
 import { Pulls } from "./pulls";
 
 export class Picker {
@@ -26,7 +27,7 @@ export class Picker {
         if (known) return;
         this.add(now.filter((one) => this.card(one.id) === null)); // networks that have come with their weights
         choose(model, weights);
-      });
+      }).catch((error: unknown) => { say(error); });
     });
     this.add(models);
     document.addEventListener("weightswanted", (event) => {
@@ -39,7 +40,7 @@ export class Picker {
     });
   }
 
-  /** Chooses the network at that place of the bar. */
+  /** For the keys: the first of the bar is at 0. */
   chooseAt(index: number): void {
     const model = this.models[index];
     if (model !== undefined) this.choose(model.id, model.default_weights);

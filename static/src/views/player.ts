@@ -254,13 +254,13 @@ export class Player {
     const activated = operator.activation === null ? "" : ` → ${figure(cell.value)}`;
     switch (operator.op) {
       case "max_pool":
-        return `the largest of ${cell.count} cells, ${figure(cell.value)}`;
+        return `the largest of ${cell.count} cells, ${figure(cell.sum)}${activated}`;
       case "average_pool":
-        return `${figure(cell.products)} / ${cell.count} = ${figure(cell.value)}`;
+        return `${figure(cell.products)} / ${cell.count} = ${figure(cell.sum)}${activated}`;
       case "subsampling":
         return `${figure(operator.coefficient)} × ${figure(cell.products)} (sum of ${cell.count}) + ${figure(operator.bias)} = ${figure(cell.sum)}${activated}`;
       default:
-        return `${figure(cell.products)} (sum of ${count(cell.count)} products)${this.film.biased ? ` + ${figure(operator.bias)} (bias) = ${figure(cell.sum)}` : ""}${activated}`;
+        return `${figure(cell.products)} (sum of ${count(cell.count)} products)${this.film.biased || operator.bias !== 0 ? ` + ${figure(operator.bias)} (bias) = ${figure(cell.sum)}` : ""}${activated}`;
     }
   }
 

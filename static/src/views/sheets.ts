@@ -12,7 +12,7 @@ export function openSheet(name: SheetName): void {
   for (const [tab, own] of TABS) byId(tab).setAttribute("aria-expanded", String(own === name));
 }
 
-/** The one that is open. */
+/** Of a narrow window; in a wide one it means nothing. */
 export function openedSheet(): SheetName {
   return TABS.find(([, own]) => own === document.body.dataset["sheet"])?.[1] ?? "";
 }

@@ -61,6 +61,7 @@ export function stepsView(explanation: Explanation, sums: Sums | null, ranked: r
   } else if (sum !== null && op === "lrn") line("Sum of squares", figure(sum), sum, "sum");
   else if (sum !== null && op.endsWith("average_pool")) line("Sum of the cells", figure(sum), sum, "sum");
   if (activation !== null && sum !== null) line(ACTIVATIONS[activation] ?? activation, figure(value), value, "value", true);
-  const curve = activation === null || sum === null ? null : curveView(activation, sum, value);
+  const unfinished = op === "lrn" || op.endsWith("average_pool"); // there the sum is not yet what the activation gets
+  const curve = activation === null || sum === null || unfinished ? null : curveView(activation, sum, value);
   return h("div", { class: "steps-box", hidden: list.childElementCount === 0 }, list, ...(curve === null ? [] : [curve]));
 }

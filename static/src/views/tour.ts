@@ -1,6 +1,6 @@
 /** The guided tour: numbered steps with next, back, keys and a list; each is told to screen readers as it comes. */
 
-import { button, h } from "../dom";
+import { button, byId, h } from "../dom";
 import { fillFigures } from "../data/placeholders";
 import { openedSheet, openSheet, type SheetName } from "./sheets";
 import type { ModelDetail, Tour } from "../data/wire";
@@ -24,6 +24,7 @@ export class TourView {
   private tour: Tour | null = null;
   private step = 0;
   private sheet: SheetName = ""; // that was open before the tour
+  private pressed = false; // a tab meanwhile: the reader has chosen
 
   constructor(events: TourEvents) {
     this.events = events;
@@ -31,6 +32,7 @@ export class TourView {
     this.element.append(
       h("header", {}, this.name, this.number, this.listButton, close), this.bar, this.list, this.words,
       h("footer", {}, this.back, this.forward));
+    byId("sheets").addEventListener("click", () => { this.pressed = true; });
     this.element.addEventListener("keydown", (event) => {
       if (event.key === "ArrowRight") this.next();
       else if (event.key === "ArrowLeft") this.previous();
@@ -44,7 +46,7 @@ export class TourView {
     return this.tour !== null;
   }
 
-  /** The step that is shown. */
+  /** Counted from 0. */
   get at(): number {
     return this.step;
   }
@@ -74,7 +76,7 @@ export class TourView {
   }
 
   hide(): void {
-    if (this.tour !== null && openedSheet() === "") openSheet(this.sheet);
+    if (this.tour !== null && !this.pressed && openedSheet() === "") openSheet(this.sheet);
     this.tour = null;
     this.element.hidden = true;
     this.fold(true);
@@ -94,6 +96,7 @@ export class TourView {
   /** In a narrow window the tour wants the room of a sheet, until its tab is pressed. */
   private makeRoom(): void {
     this.sheet = openedSheet();
+    this.pressed = false;
     openSheet("");
   }
 
