@@ -67,9 +67,11 @@ RECIPES: dict[str, Recipe] = {
         dropout=0.2,  # few epochs
         renormalise=False,  # its last epochs are at 224 pixels
     ),
-    # On from the shipped weights (38 epochs, the last three at 224 pixels, 88.1 %): two cores with bf16, 59 minutes.
+    # On from the shipped weights (49 epochs, 88.8 %), to 89.8: two cores with bf16, 104 minutes beside other work.
+    # Crops of 144 pixels show things as large as in use. The teacher is right on 85 % of such crops, and on 89 of
+    # those of 224 pixels; it adds a third to the time. The first seven epochs had the rate of fourteen in all.
     "resnet34": Recipe(
-        (Stage(144, 11, (0.15, 0.75)), Stage(224, 3, (0.35, 1.0))),
+        (Stage(144, 9, (0.15, 0.75)), Stage(224, 3, (0.35, 1.0))),
         peak_rate=0.04,
         colour=0.4,
         mixup=0.2,
