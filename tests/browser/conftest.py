@@ -35,6 +35,11 @@ class Visit:
         self.page.goto(f"{self.url}/{fragment}")
         self.settle()
 
+    def read(self, path: str) -> None:
+        """Opens one of the pages that are for reading, and waits until there is something to read."""
+        self.page.goto(f"{self.url}/{path}")
+        expect(self.page.locator(".opblock" if path == "docs" else "main h2").first).to_be_visible()
+
     def settle(self) -> None:
         """Waits until no run is in progress, and none follows (on these calm pages a digit draws itself at once)."""
         self.page.wait_for_selector(SETTLED)
@@ -88,8 +93,13 @@ def visit(chromium: Browser, server: str) -> Iterator[Open]:
     contexts = []
 
     def open_page(
-        fragment: str = "", size: tuple[int, int] = WIDE, theme: str = "dark", touch: bool = False, calm: bool = True
+        fragment: str | None = "",
+        size: tuple[int, int] = WIDE,
+        theme: str = "dark",
+        touch: bool = False,
+        calm: bool = True,
     ) -> Visit:
+        """`fragment` is the link's; None opens nothing yet."""
         scheme: Literal["light", "dark"] = "light" if theme == "light" else "dark"
         context = chromium.new_context(
             viewport={"width": size[0], "height": size[1]},
@@ -117,7 +127,8 @@ def visit(chromium: Browser, server: str) -> Iterator[Open]:
                 else None
             ),
         )
-        seen.go(fragment)
+        if fragment is not None:
+            seen.go(fragment)
         return seen
 
     yield open_page

@@ -19,10 +19,10 @@ RULES = "() => axe.run(document, {resultTypes: ['violations']})"
 def test_no_serious_violation(visit: Open, theme: str, size: tuple[int, int], path: str) -> None:
     if not AXE.exists():
         pytest.skip("axe-core is not installed: run `npm ci` in static/")
-    seen = visit(path if path.startswith("#") else "", size=size, theme=theme)
-    if path in ("course", "about", "docs"):
-        seen.page.goto(f"{seen.url}/{path}")
-        seen.page.locator(".opblock" if path == "docs" else "main h2").first.wait_for()
+    reading = path in ("course", "about", "docs")
+    seen = visit(None if reading else path, size=size, theme=theme)
+    if reading:
+        seen.read(path)
         for folded in seen.page.locator("main details.layer-table").all():
             folded.evaluate("e => { e.open = true }")
     elif path == "":
