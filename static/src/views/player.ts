@@ -37,7 +37,7 @@ export interface PlayerOptions {
 const SPEEDS: readonly (readonly [name: string, rate: number, within: number])[] = [["Slow", 1.5, Infinity], ["Normal", 7, 40], ["Fast", 60, 5]];
 
 /** A legend has at least this width, in CSS pixels: its numbers stand side by side. */
-const LEGEND = 96;
+const LEGEND = 136;
 
 /** Above this many cells a second the kernel's products are drawn only where the window stops. */
 const LEGIBLE = 12;
