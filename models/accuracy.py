@@ -27,6 +27,7 @@ from app.manifest import Accuracy, Inline, Manifest, Weights, read_manifest
 from app.network import Network
 from models import imagenette, mnist
 from models.bundle import BUNDLED, write_manifest
+from models.compress import step_sizes
 from models.curves import draw_confusion
 from models.describe import DESCRIPTIONS
 from models.paired import chance, paired
@@ -108,7 +109,7 @@ def check_packed(numbers: Mapping[str, NDArray[np.float32]], unpacked: Path) -> 
     """Raise ValueError unless packing the float32 graph in the file `unpacked` gives these numbers, by name."""
     for tensor in onnx.load(unpacked).graph.initializer:
         exact, packed = numpy_helper.to_array(tensor), numbers[tensor.name]
-        step = np.abs(exact.reshape(len(exact), -1)).max(axis=1) / 127 if exact.ndim > 1 else np.zeros(1)
+        step = step_sizes(exact) if exact.ndim > 1 else np.zeros(1)
         off = np.abs(exact - packed).reshape(len(step), -1).max(axis=1)
         if (off > 1.001 * step).any():
             raise ValueError(
@@ -140,18 +141,18 @@ def measure(
     examples = list(tests.read(data, 1))
     labels = np.array([label for _, label in examples])
     with tempfile.TemporaryDirectory() as cache:
-        answers, certainties = answer(open_weights(manifest, weights, folder / weights.graph, Path(cache)), examples)
+        shipped = open_weights(manifest, weights, folder / weights.graph, Path(cache))
+        if unpacked is not None and unpacked.exists():  # before minutes of measuring
+            check_packed(shipped.initializers, unpacked)
+        answers, certainties = answer(shipped, examples)
         accuracy = accuracy_of(labels, answers, tests.name)
         found: dict[str, Any] = {"accuracy": accuracy, "unfamiliar_below": unfamiliar_below(certainties)}
         if weights.ranges:
-            narrower = Int8Network(open_weights(manifest, weights, folder / weights.graph, Path(cache)))
-            rounded, _ = answer(narrower, examples)
+            rounded, _ = answer(Int8Network(shipped), examples)
             found["accuracy_int8"] = accuracy_of(labels, rounded, tests.name)
             found["paired_int8"] = paired(labels, answers, rounded)
             print(f"{name} on 8 bits: {found['paired_int8']}, p = {chance(found['paired_int8']):.2f}")
         if unpacked is not None and unpacked.exists():
-            served = open_weights(manifest, weights, folder / weights.graph, Path(cache))
-            check_packed(served.initializers, unpacked)
             digest = hashlib.sha256(unpacked.read_bytes()).hexdigest()
             whole = weights.model_copy(update={"origin": Inline(), "sha256": digest})
             before, _ = answer(open_weights(manifest, whole, unpacked, Path(cache)), examples)

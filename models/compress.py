@@ -37,10 +37,16 @@ def quantise(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np
 
     A channel of zeros (or of numbers too small for a scale) gets the scale 1. Zero stays zero.
     """
-    steps_wide = np.abs(weights.reshape(len(weights), -1)).max(axis=1) / np.float32(127)
-    scales = np.where(steps_wide > 0, steps_wide, np.float32(1))
+    wide = step_sizes(weights)
+    scales = np.where(wide > 0, wide, np.float32(1))
     steps = weights / scales.reshape(-1, *[1] * (weights.ndim - 1))
     return np.clip(round_by_chance(steps.astype(np.float64)), -127, 127).astype(np.int8), scales
+
+
+def step_sizes(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How far one step of 8 bits goes in each output channel of weights (out, ...), (out,)."""
+    wide: NDArray[np.float32] = np.abs(weights.reshape(len(weights), -1)).max(axis=1) / np.float32(127)
+    return wide
 
 
 def round_by_chance(steps: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from models.architectures.vgg import VGG
+from models.compress import step_sizes
 
 Layer = nn.Conv2d | nn.Linear
 
@@ -78,7 +79,7 @@ def shrink(large: VGG, small: VGG, seed: int = 0) -> VGG:
 def _tolerance(weight: Tensor) -> Tensor:
     """By how much copies may be off, each (out, ...) flattened: a step of 8 bits, where the numbers are such."""
     rows = weight.flatten(1)
-    step = rows.abs().max(dim=1, keepdim=True).values.clamp(min=1e-30) / 127  # (out, 1)
+    step = torch.from_numpy(step_sizes(weight.numpy()))[:, None].clamp(min=1e-30)  # (out, 1)
     packed = bool(((rows / step).frac().abs() - 0.5).abs().min() > 0.49)  # all of them whole steps
     return 1.001 * step if packed else 1e-6 + 1e-4 * rows.abs()
 

@@ -5,9 +5,9 @@ SGD with Nesterov momentum and one learning-rate cycle (Smith and Topin 2018, "S
 first, where a step costs least), random resized crops and mirroring, variation of brightness, contrast and saturation
 (Howard 2013, "Some improvements on deep convolutional neural network based image classification", section 2.2), mixup
 and teachers (models/targets.py), weight decay on kernels only, and an exponential average of the weights, which is
-what is shipped. GoogLeNet's auxiliary classifiers add 0.3 of their losses (its
-paper, section 5). Weights are pruned on the way (models/prune.py). Channels-last storage, and bf16 autocast where the
-processor multiplies in bf16. Batch normalisation stays in training and is folded away before shipping.
+what is shipped. GoogLeNet's auxiliary classifiers add 0.3 of their losses (its paper, section 5). Weights are pruned
+on the way (models/prune.py). Channels-last storage, and bf16 autocast where the processor multiplies in bf16. Batch
+normalisation stays in training and is folded away before shipping.
 
 A small picture is cut out of the photo, not shrunk from all of it: what matters to a network with global pooling is
 that things have the size in training that they have when it is used at 224 pixels (Touvron et al. 2019, "Fixing the

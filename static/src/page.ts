@@ -228,9 +228,10 @@ export class Page {
       this.scene.arrange(this.place.folded ?? [], this.place.hidden ?? []);
       this.predictions.show(model, weights, null);
       say(null);
-      if (canRun(weights)) pass("answer"); // what waited for weights waits no longer
-      if (canRun(weights)) await this.begin(model);
-      else this.writeLink(); // a structure, or not fetched yet: there is nothing to run
+      if (canRun(weights)) {
+        pass("answer"); // what waited for weights waits no longer
+        await this.begin(model);
+      } else this.writeLink(); // a structure, or not fetched yet: there is nothing to run
     } catch (error) {
       if (chosen !== this.choices) return;
       say(willGoOn(error));
