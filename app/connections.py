@@ -8,10 +8,13 @@ import struct
 import termios
 from typing import ClassVar, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from app.problems import problem
 
 log = logging.getLogger(__name__)
 
+LONGEST_URL = 65_535  # bytes that the parser takes, https://github.com/MagicStack/httptools
 LEAST_RATE = 1024  # bytes a second that a client takes of an answer; a phone's worst reception gives ten times that
 
 
@@ -40,6 +43,22 @@ class Connection(HttpToolsProtocol):
         if self._head is None and (self.cycle is None or self.cycle.response_complete):
             self._await_head()
         super().data_received(data)
+
+    def send_400_response(self, msg: str) -> None:
+        """A problem document for what cannot be read as HTTP/1.1, where uvicorn has bare text; then the end."""
+        length = len(self.url or b"")
+        if length > LONGEST_URL:
+            detail = (
+                f"The URL has {length:,} bytes, of which at most {LONGEST_URL:,} are read. Ask for fewer at a time."
+            )
+            answer = problem(414, "url-too-long", "The URL is too long", detail, {"value": length})
+        else:
+            detail = f"{msg} It is not HTTP/1.1 as in RFC 9112. Ask with a usual client, http:// as in the address."
+            answer = problem(400, "not-http", "The request cannot be read", detail, {"value": None})
+        answer.headers["Connection"] = "close"
+        fields = b"".join(b"%b: %b\r\n" % field for field in answer.raw_headers)
+        self.transport.write(STATUS_LINE[answer.status_code] + fields + b"\r\n" + bytes(answer.body))
+        self.transport.close()
 
     def on_headers_complete(self) -> None:
         """The head is there."""

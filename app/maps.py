@@ -20,7 +20,7 @@ Pixels = npt.NDArray[np.uint8]
 Scale = Literal["map", "layer", "signed"]
 
 # what `parse_channels` reads: single numbers and ranges, comma separated
-CHANNELS_PATTERN = r"^\d{1,6}(-\d{1,6})?(,\d{1,6}(-\d{1,6})?)*$"
+CHANNELS_PATTERN = r"^[0-9]{1,6}(-[0-9]{1,6})?(,[0-9]{1,6}(-[0-9]{1,6})?)*$"
 CHANNELS_LENGTH = 8192  # no longer URL passes a usual proxy
 
 REMEMBERED = 1 << 20  # shares of pixels in cells that are kept once computed: 4 MB

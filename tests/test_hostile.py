@@ -1,5 +1,6 @@
 """Hostile input: never a 500, never more than 600 MB above the resting memory, never over 2 s of computing."""
 
+import json
 import math
 import os
 import socket
@@ -18,6 +19,7 @@ import pytest
 
 from app.bombs import MOST_PIXELS, MOST_SCANS
 from app.catalog import Catalog
+from app.connections import LONGEST_URL
 from app.manifest import PhotoPreprocessing
 from benchmarks.port import free_port
 from tests.conftest import draw_scene, encode, problem_of
@@ -182,3 +184,30 @@ def test_a_flood_of_headers(alone: Process, line: bytes) -> None:
     assert b" 500 " not in said
     assert alone.client.get("/healthz").status_code == 200
     assert alone.memory("VmHWM") - resting < MEMORY
+
+
+def said_to(alone: Process, sent: bytes) -> tuple[str, dict[str, Any]]:
+    """The status line and the problem that bytes on a connection of their own are answered with, until it ends."""
+    with socket.create_connection(("127.0.0.1", alone.client.base_url.port or 0)) as connection:
+        connection.settimeout(20)
+        connection.sendall(sent)
+        head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in head
+    problem: dict[str, Any] = json.loads(body)
+    return head.split(b"\r\n")[0].decode("ascii"), problem
+
+
+def test_a_url_that_is_too_long_says_so(alone: Process) -> None:
+    for length in (LONGEST_URL + 1, 100_000):
+        status, problem = said_to(alone, b"GET /" + b"a" * (length - 1) + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert status.startswith("HTTP/1.1 414 ") and problem["status"] == 414 and problem["value"] == length
+    longest = alone.client.get("/" + "a" * (LONGEST_URL - 1))
+    problem_of(longest, 404, "not-found")
+
+
+@pytest.mark.parametrize(
+    "sent", [b"\x16\x03\x01\x02\x00\x01\x00", b"hello\r\n\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n"]
+)
+def test_what_is_no_http_is_told_so(alone: Process, sent: bytes) -> None:
+    status, problem = said_to(alone, sent)
+    assert status.startswith("HTTP/1.1 400 ") and problem["type"].endswith("not-http")
