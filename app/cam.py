@@ -36,6 +36,10 @@ def find_tail(graph: Graph) -> Tail:
         pool = graph.layer(pool.inputs[0])
     if not (isinstance(pool.operation, Pool) and pool.operation.whole and not pool.operation.largest):
         raise _unfit(graph, f"'{full.name}' reads '{pool.name}' ({pool.op}), not a global average pool")
+    if pool.activation is not None:
+        raise _unfit(
+            graph, f"'{pool.name}' has an activation ({pool.activation}) between the averages and '{full.name}'"
+        )
     return Tail(graph.layer(pool.inputs[0]), full)
 
 

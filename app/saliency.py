@@ -7,13 +7,24 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from app.cam import class_activation_map, gradient_class_activation_map
+from app.cam import class_activation_map, find_tail, gradient_class_activation_map
+from app.errors import NotSupported
+from app.graph import Graph
 from app.manifest import DigitPreprocessing
 from app.network import Network
 from app.occlusion import occlusion
 
 Array = npt.NDArray[np.float32]
 Method = Literal["cam", "grad_cam", "occlusion"]
+
+
+def methods(graph: Graph) -> list[Method]:
+    """What a network can do, the quickest first; occlusion is for every network."""
+    try:
+        find_tail(graph)
+    except NotSupported:
+        return ["occlusion"]
+    return ["cam", "grad_cam", "occlusion"]
 
 
 def saliency(network: Network, activations: Mapping[str, Array], method: Method, index: int) -> Array:

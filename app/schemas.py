@@ -105,6 +105,10 @@ class ModelDetail(ModelOut):
 
     labels: list[str] = Field(examples=[["tench", "English springer"]])
     tour: bool = Field(examples=[True], description="Whether it has a guided tour.")
+    saliency: list[str] = Field(
+        examples=[["cam", "grad_cam", "occlusion"]],
+        description="The methods by which it can be asked where it looked, the quickest first.",
+    )
     layers: list[LayerOut]
     edges: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(
         examples=[[["input", "CONV1"]]], description="[from, to]."

@@ -1,6 +1,7 @@
 """Where networks look: class activation maps against the logit, occlusion against forward passes, over HTTP."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from app.imaging import decode
 from app.network import Network
 from app.occlusion import PATCHES, places
 from app.parameters import Parameters
-from app.saliency import saliency
+from app.saliency import methods, saliency
 from tests.conftest import every_model, post_run, problem_of
 from tests.small_onnx import classifier
 
@@ -43,6 +44,15 @@ def test_the_graph_tells_who_has_class_activation_maps(catalog: Catalog) -> None
         assert (network in found) is ("global_average_pool" in ops and ops.count("full") == 1), network.id
     with pytest.raises(NotSupported, match="occlusion"):
         find_tail(read_graph(classifier()))
+
+
+def test_averages_that_pass_an_activation_are_not_weighed_as_they_are(catalog: Catalog) -> None:
+    graph = pooled(catalog)[0].graph
+    pool = next(layer for layer in reversed(graph.layers) if layer.op == "global_average_pool")
+    assert pool.activation is None
+    layers = tuple(replace(layer, activation="tanh") if layer is pool else layer for layer in graph.layers)
+    with pytest.raises(NotSupported, match=r"an activation \(tanh\) between the averages"):
+        find_tail(replace(graph, layers=layers))
 
 
 def test_the_mean_of_a_class_activation_map_is_the_logit(catalog: Catalog, photo: bytes) -> None:
@@ -126,6 +136,9 @@ def test_maps_have_the_inputs_size_or_say_why_not(
 ) -> None:
     run = post_run(api, model, photo)
     path, size = f"/api/v1/runs/{run['id']}", catalog.network(model).graph.input_shape[1:]
+    named = api.get(f"/api/v1/models/{model}").json()["saliency"]
+    assert named == methods(catalog.network(model).graph) and named[-1] == "occlusion"
+    assert ("cam" in named) is ("grad_cam" in named) is has_tail(catalog.network(model))
     for method in ("cam", "grad_cam"):
         url = f"{path}/saliency.npy?method={method}"
         if not has_tail(catalog.network(model)):

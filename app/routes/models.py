@@ -22,6 +22,7 @@ from app.places import BUNDLED
 from app.problems import documented
 from app.queries import NoQuery, WeightsQuery
 from app.routes.answers import ASK_AGAIN, BINARY, PNG, Drawn, LayerName, ModelId, file_of, is_fresh, send, tag
+from app.saliency import methods
 from app.schemas import LayerOut, ModelDetail, ModelList, ModelOut, WeightsOut
 from app.service import Desk, Service
 from app.tensors import npy
@@ -85,6 +86,7 @@ def detail_out(service: Service, network: Network) -> ModelDetail:
         **dict(model_out(service, network)),
         labels=network.labels,
         tour=service.catalog.has_tour(network.id),
+        saliency=list(methods(network.graph)),
         layers=[
             LayerOut(
                 **{name: getattr(layer, name) for name in LayerOut.model_fields if name != "nonzero"},

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
+from app.catalog import Catalog
 from app.places import CHECKOUT
 from benchmarks.chromium import ARGUMENTS, NARROW, WIDE
 from tests.browser.conftest import Open, Visit
@@ -282,11 +283,61 @@ def check_evidence(seen: Visit, api: httpx.Client, model: str) -> None:
     assert math.isclose(strongest, max(products), rel_tol=1e-6)
 
 
+Array = np.typing.NDArray[np.float32]
+
+
+def check_looked(seen: Visit, api: httpx.Client, model: str) -> None:
+    """Where the network looked for the second class: the API's numbers, by the quickest method it has."""
+    named = api.get(f"/api/v1/models/{model}").json()["saliency"]
+    looked = seen.page.locator(".looked")
+    assert [one.get_attribute("data-method") for one in looked.locator("button").all()] == named
+    if named == ["occlusion"]:
+        expect(looked.locator("canvas")).to_have_count(0)
+        expect(looked).to_contain_text("covered")  # says what it would do, and waits
+        return
+    check_heat(seen, api, named[0])
+    looked.locator("button[data-method=grad_cam]").click()
+    expect(looked.locator("canvas[data-method=grad_cam]")).to_be_visible()
+    check_heat(seen, api, "grad_cam")
+
+
+def check_heat(seen: Visit, api: httpx.Client, method: str) -> Array:
+    canvas = seen.page.locator(f".looked canvas[data-method={method}]")
+    index = str(seen.page.locator(".bars li").nth(1).get_attribute("data-index"))
+    expect(canvas).to_have_attribute("data-class", index)
+    answer = api.get(f"/api/v1/runs/{seen.run()}/saliency.npy?method={method}&class={index}")
+    heat: Array = np.load(io.BytesIO(answer.content))
+    row, column = int(number(canvas, "data-row")), int(number(canvas, "data-column"))
+    assert heat[row, column] == max(heat.max(), heat[0, 0]) == np.float32(number(canvas, "data-strongest"))
+    assert np.float32(number(canvas, "data-limit")) == np.abs(heat).max()
+    assert (canvas.evaluate("one => one.height"), canvas.evaluate("one => one.width")) == heat.shape
+    return heat
+
+
+def test_patches_are_covered_when_asked_for_and_the_pointer_reads_what_each_costs(
+    visit: Open, api: httpx.Client, catalog: Catalog
+) -> None:
+    seen = visit(f"#model={catalog.models[0].id}")
+    seen.page.locator(".bars li").nth(1).locator(".bar-row").click()
+    seen.page.locator(".looked button[data-method=occlusion]").click()
+    heat = check_heat(seen, api, "occlusion")
+    canvas, (row, column) = seen.page.locator(".looked canvas[data-method]"), (heat.shape[0] // 2, heat.shape[1] // 3)
+    box = canvas.bounding_box()
+    assert box is not None
+    cell = box["width"] / heat.shape[1]
+    canvas.hover(position={"x": (column + 0.5) * cell, "y": (row + 0.5) * cell})
+    readout = seen.page.locator(".looked .readout")
+    expect(readout).to_contain_text(f"row {row}, column {column}")
+    assert np.float32(number(readout, "data-value")) == heat[row, column]
+    no_serious_violation(seen)
+
+
 @every_model
 def test_a_class_has_its_evidence_and_the_tour_walks_to_its_end(visit: Open, api: httpx.Client, model: str) -> None:
     steps = api.get(f"/api/v1/models/{model}/tour").json()["steps"]
     seen = visit(f"#model={model}")
     check_evidence(seen, api, model)
+    check_looked(seen, api, model)
     seen.page.keyboard.press("g")
     tour = seen.page.locator(".tour")
     for index, step in enumerate(steps):

@@ -1,6 +1,6 @@
 /** The API client: typed answers, bytes as they come, and errors as sentences. */
 
-import type { Answer, Explanation, Model, ModelDetail, Pull, Run, Tour } from "./wire";
+import type { Answer, Explanation, Model, ModelDetail, Pull, Run, SaliencyMethod, Tour } from "./wire";
 
 /** A problem document (RFC 9457), or a server that did not answer (`status` 0). */
 export class Problem extends Error {
@@ -141,6 +141,15 @@ export class Api {
     return this.json(`/runs/${segment(run)}/layers/${segment(layer)}/units/${unit.join("/")}`);
   }
 
+  /** Where the network looked for a class, (H, W) of the input's size as .npy; given up with the signal. */
+  async saliency(run: string, method: SaliencyMethod, index: number, signal: AbortSignal): Promise<ArrayBuffer> {
+    return (await this.fetch(saliencyPath(run, method, index), { signal })).arrayBuffer();
+  }
+
+  saliencyUrl(run: string, method: SaliencyMethod, index: number): string {
+    return this.url(saliencyPath(run, method, index));
+  }
+
   inputUrl(run: string): string {
     return this.url(`/runs/${segment(run)}/input.png`);
   }
@@ -173,7 +182,8 @@ export class Api {
     let response: Response;
     try {
       response = await fetch(this.url(path), init);
-    } catch {
+    } catch (error) {
+      if (init?.signal?.aborted === true) throw error;
       throw new Problem(0, "", "The server does not answer. Is it still running?");
     }
     if (!response.ok) {
@@ -184,6 +194,10 @@ export class Api {
     }
     return response;
   }
+}
+
+function saliencyPath(run: string, method: SaliencyMethod, index: number): string {
+  return `/runs/${segment(run)}/saliency.npy?method=${segment(method)}&class=${index}`;
 }
 
 /** The bytes decide what an image is, so anything that is not declared as an image goes as plain bytes. */

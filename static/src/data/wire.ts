@@ -54,9 +54,12 @@ export interface Layer {
   table?: number[][] | null; // for each input map the output maps it is joined to; null where to all of its group
 }
 
+export type SaliencyMethod = "cam" | "grad_cam" | "occlusion";
+
 export interface ModelDetail extends Model {
   labels: string[];
   tour: boolean; // whether it has a guided tour
+  saliency: SaliencyMethod[]; // the ways to ask where it looked, the quickest first
   layers: Layer[];
   edges: [string, string][];
 }

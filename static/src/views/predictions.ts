@@ -1,4 +1,4 @@
-/** What a network answers, as bars; what the answer is worth; and for a class under the pointer, what speaks for it. */
+/** What a network answers, as bars; what the answer is worth; for a class under the pointer, what speaks for it and where. */
 
 import { button, h } from "../dom";
 import type { Api } from "../data/api";
@@ -9,6 +9,7 @@ import type { ModelDetail, Prediction, Run, WeightsInfo } from "../data/wire";
 import { Latest } from "../input/latest";
 import { currentTheme } from "../theme";
 import { evidenceView } from "./evidence";
+import { Looked } from "./looked";
 import type { Walk } from "./relations";
 import { messageOf } from "./notices";
 
@@ -27,6 +28,7 @@ export class Predictions {
   private readonly asked = new Latest<() => Promise<void>>((work) => work());
   private readonly api: Api;
   private readonly walk: Walk;
+  private readonly looked: Looked;
   private waiting = 0;
   private doubting = 0;
   private run: Run | null = null;
@@ -37,6 +39,7 @@ export class Predictions {
   constructor(api: Api, walk: Walk) {
     this.api = api;
     this.walk = walk;
+    this.looked = new Looked(api);
   }
 
   /** `blank`: nothing is drawn, so what the network says means nothing. */
@@ -51,7 +54,8 @@ export class Predictions {
     if (run === null) return;
     this.element.querySelector("[data-unfamiliar]")?.remove();
     this.bars.replaceChildren(...run.predictions.map((one, rank) => this.row(model, run, one, rank === 0 && trained)));
-    this.evidence.replaceChildren(...(scoringLayer(model.layers) === undefined ? [] : [h("p", { class: "note dim" }, "Choose a class to see what speaks for it.")]));
+    this.looked.clear();
+    this.evidence.replaceChildren(h("p", { class: "note dim" }, `Choose a class to see ${scoringLayer(model.layers) === undefined ? "" : "what speaks for it, and "}where the network looked.`));
     if (run.unfamiliar && !blank) this.doubting = window.setTimeout(() => { this.evidence.after(unfamiliarNote(model, weights, run)); }, DOUBT);
     const total = run.elapsed_ms["total"];
     this.time.textContent = total === undefined ? "" : `Computed in ${total < 1000 ? `${total.toFixed(1)} ms` : `${(total / 1000).toFixed(2)} s`}.`;
@@ -62,6 +66,7 @@ export class Predictions {
     const trained = weights.trained && !blank;
     const heading = h("h2", {}, run === null ? (canRun(weights) ? "Prediction" : "No prediction") : blank ? "Nothing is drawn" : trained ? "Prediction" : "Output, not a prediction");
     const answer = h("div", { class: "predictions" }, heading);
+    this.looked.clear();
     this.evidence.replaceChildren();
     this.element.replaceChildren(aboutModel(model), answer);
     this.element.dataset["trained"] = String(trained);
@@ -98,17 +103,18 @@ export class Predictions {
 
   private async explain(model: ModelDetail, run: Run, prediction: Prediction, row: HTMLElement): Promise<void> {
     const layer = scoringLayer(model.layers);
-    if (layer === undefined || run !== this.run) return;
-    let shown: HTMLElement;
+    if (run !== this.run) return;
+    const shown: HTMLElement[] = [];
     try {
-      const explanation = await this.api.explanation(run.id, layer.name, scoreUnit(layer, prediction.index));
-      shown = evidenceView(prediction.label, explanation, { layers: model.layers, theme: currentTheme(), walk: this.walk });
+      const unit = layer === undefined ? [] : scoreUnit(layer, prediction.index);
+      if (layer !== undefined) shown.push(evidenceView(prediction.label, await this.api.explanation(run.id, layer.name, unit), { layers: model.layers, theme: currentTheme(), walk: this.walk }));
     } catch (error) {
-      shown = h("p", { class: "note" }, messageOf(error));
+      shown.push(h("p", { class: "note" }, messageOf(error)));
     }
     if (run !== this.run) return;
     for (const other of this.element.querySelectorAll(".bar-row")) other.setAttribute("aria-pressed", String(other === row));
-    this.evidence.replaceChildren(shown);
+    this.looked.show(model, run, prediction);
+    this.evidence.replaceChildren(this.looked.element, ...shown);
   }
 }
 
