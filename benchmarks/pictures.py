@@ -2,10 +2,14 @@
 
 import io
 import struct
+import zlib
 from collections.abc import Iterator
+from itertools import count
 
 import numpy as np
 from PIL import Image
+
+from app.places import CHECKOUT
 
 
 def photo(width: int, height: int, quality: int, detail: float, seed: int = 7) -> bytes:
@@ -25,10 +29,25 @@ def half_megabyte() -> bytes:
     return min((photo(1600, 1200, 85, detail) for detail in range(4, 16)), key=lambda data: abs(len(data) - 500_000))
 
 
-def variants(jpeg: bytes) -> Iterator[bytes]:
-    """The same picture for ever, each time with another comment: other bytes, the same work."""
-    number = 0
-    while True:
-        comment = struct.pack(">Q", number)
-        yield jpeg[:2] + b"\xff\xfe" + struct.pack(">H", 2 + len(comment)) + comment + jpeg[2:]
-        number += 1
+def drawn_digit() -> bytes:
+    """A digit as the page sends it: a PNG."""
+    return (CHECKOUT / "docs" / "seven.png").read_bytes()
+
+
+def variants(picture: bytes) -> Iterator[bytes]:
+    """The same picture, JPEG or PNG, for ever, each time with another comment: other bytes, the same work."""
+    jpeg = picture.startswith(b"\xff\xd8")
+    behind = 2 if jpeg else 33  # the start of image, or the signature and IHDR
+    for number in count():
+        yield picture[:behind] + (jpeg_comment if jpeg else png_comment)(b"%d" % number) + picture[behind:]
+
+
+def jpeg_comment(text: bytes) -> bytes:
+    """A COM segment (ITU-T T.81, B.2.4.5)."""
+    return b"\xff\xfe" + struct.pack(">H", 2 + len(text)) + text
+
+
+def png_comment(text: bytes) -> bytes:
+    """A tEXt chunk (PNG specification, 11.3.3.2)."""
+    chunk = b"tEXtComment\0" + text
+    return struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))

@@ -1,4 +1,4 @@
-"""Every layer's maps of a photo as PNGs, written three ways.
+"""Every layer's maps of a picture as PNGs, written three ways.
 
 As usual: PyTorch, a forward hook on every layer, min-max scaling, Pillow's PNGs, one after the other. With this
 package, in a script as that one is, also one after the other. And over HTTP, where a few are asked for at a time.
@@ -46,7 +46,7 @@ def atlas(maps: npt.NDArray[np.float32], tile: int) -> Image.Image:
 
 
 def with_hooks(served: Network, threads: int, tile: int) -> Callable[[bytes], int]:
-    """A function from a JPEG to the number of PNG bytes of all its layers, as it is usually written."""
+    """A function from an encoded image to the number of PNG bytes of all its layers, as it is usually written."""
     network = build(served.id, served.graph.classes)
     load_numbers(network, dict(served.initializers))
     network.eval()
@@ -62,9 +62,9 @@ def with_hooks(served: Network, threads: int, tile: int) -> Callable[[bytes], in
         network.get_submodule(path).register_forward_hook(remember(name))
     channels = served.graph.input_shape[0]
 
-    def work(jpeg: bytes) -> int:
+    def work(image: bytes) -> int:
         torch.set_num_threads(threads)
-        picture = np.asarray(decode_and_resize(jpeg, served), dtype=np.float32) / 255
+        picture = np.asarray(decode_and_resize(image, served), dtype=np.float32) / 255
         tensor = torch.from_numpy(picture.reshape(*picture.shape[:2], -1)).permute(2, 0, 1)[None, :channels]
         with torch.inference_mode():
             network(tensor.contiguous())
@@ -81,8 +81,8 @@ def with_hooks(served: Network, threads: int, tile: int) -> Callable[[bytes], in
 def in_a_script(network: Network, tile: int) -> Callable[[bytes], int]:
     """The same with this package."""
 
-    def work(jpeg: bytes) -> int:
-        run = network.run(jpeg)
+    def work(image: bytes) -> int:
+        run = network.run(image)
         written = 0
         for layer in network.graph.layers[1:]:
             maps = run[layer.name]
@@ -97,8 +97,8 @@ def over_http(place: Place, network: Network, tile: int) -> Callable[[bytes], in
     clients = [place.client() for _ in range(CONNECTIONS)]
     names = [layer.name for layer in network.graph.layers[1:]]
 
-    def work(jpeg: bytes) -> int:
-        run = clients[0].json("POST", f"/api/v1/models/{network.id}/runs", jpeg)["id"]
+    def work(image: bytes) -> int:
+        run = clients[0].json("POST", f"/api/v1/models/{network.id}/runs", image)["id"]
 
         def fetch(which: int) -> int:
             paths = (f"/api/v1/runs/{run}/layers/{name}/maps.png?tile={tile}" for name in names[which::CONNECTIONS])
