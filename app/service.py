@@ -197,12 +197,19 @@ class Service:
     async def infer(self, network: Network, tensors: Array, names: Sequence[str]) -> dict[str, Array]:
         """Preprocessed inputs (B, C, H, W) through a network: output name -> (B, C, H, W) or (B, N).
 
-        A name that is no layer's stands for the probabilities.
+        A name that is no layer's stands for the probabilities. One input's, alone, are computed together with those
+        of others that come at the same time, as predictions are.
 
         Raises:
             Overloaded: more work than the server holds.
         """
         graph = network.graph
+        likely = {graph.output.name} if graph.output_is_probability else set[str]()
+        if len(tensors) == 1 and all(name in likely or name not in graph.by_name for name in names):
+            self.workers.require_room([network.id])
+            with self.workers.admitted(network.id):
+                row, _ = await self.classify(network, tensors[0])  # (classes,)
+            return {name: row.reshape(1, *(graph.output.shape if name in likely else row.shape)) for name in names}
         layers = [name if name in graph.by_name else graph.output.name for name in names]
 
         def work() -> dict[str, Array]:

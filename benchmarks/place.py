@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,9 @@ class Client:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
         self._used = time.monotonic()
 
-    def ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> bytes:
         """The body of the answer.
 
         Raises:
@@ -33,8 +35,8 @@ class Client:
         """
         if time.monotonic() - self._used > IDLE:
             self.connection.close()  # as the server will have; the next request opens it again
-        headers = {} if body is None else {"Content-Type": "application/octet-stream"}
-        self.connection.request(method, path, body, headers)
+        kind = {} if body is None else {"Content-Type": "application/octet-stream"}
+        self.connection.request(method, path, body, {**kind, **(headers or {})})
         answer = self.connection.getresponse()
         data = answer.read()
         self._used = time.monotonic()

@@ -9,13 +9,10 @@ alone, where the others were measured on the same machine.
 import argparse
 import math
 import statistics
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-import numpy as np
 from tqdm import tqdm
 
 from app.catalog import Catalog
@@ -24,6 +21,7 @@ from app.layer import Layer
 from app.network import Network
 from app.settings import Settings
 from benchmarks import floor, usual
+from benchmarks.crowd import crowd
 from benchmarks.eight_bits import eight_bits
 from benchmarks.encoding import atlas_encoding
 from benchmarks.measures import Measure, interleave
@@ -33,9 +31,6 @@ from benchmarks.report import require_same_machine, write_results
 
 TILE = 32
 RUN_TARGETS = {"vgg16": 1.12, "resnet34": 1.25, "googlenet": 1.3, "alexnet": 1.3}
-BATCHES = (1, 2, 4, 8, 16)  # of the best onnxruntime loop: as many images as there are clients
-TURNS = 5  # of clients and loop
-SPIN = 0.2  # seconds, after which the loop's threads have gone to sleep
 CACHE_BYTES = 256 * 2**20  # so that the server soon is as it will stay: where a run is kept, an old one goes
 OVERVIEW_TARGETS = {"vgg16": 1.35, "resnet34": 1.6, "googlenet": 1.8, "alexnet": 1.6}
 
@@ -167,56 +162,6 @@ class Bench:
         detail = f"{where}; the first of a run, at {largest.name}: {statistics.median(firsts):.1f}"
         return Measure("one unit explanation, ms, slowest layer", network.id, worst, "<= 3", detail)
 
-    def throughput(self, network: Network, clients: int = 16) -> list[Measure]:
-        """Predictions of many clients, against the best loop around onnxruntime; and how late the latest are.
-
-        Both go on for as many images, and take turns.
-        """
-        small = variants(photo(320, 240, 85, 6))
-        lock = threading.Lock()
-        path = f"/api/v1/models/{network.id}/predictions"
-        each = max(3, self.repetitions // 5)
-
-        def one_client() -> list[float]:
-            client, times = self.place.client(), []
-            for _ in range(each):
-                with lock:
-                    upload = next(small)
-                begun = time.perf_counter()
-                client.ask("POST", path, upload)
-                times.append(1000 * (time.perf_counter() - begun))
-            return times
-
-        def everybody() -> list[float]:
-            with ThreadPoolExecutor(clients) as pool:
-                return [took for times in pool.map(lambda _: one_client(), range(clients)) for took in times]
-
-        loops: dict[int, Callable[[], object]] = {
-            batch: floor.forward(network, self.threads, batch, alone=True) for batch in BATCHES
-        }
-        best = max(loops, key=lambda batch: batch / interleave((loops[batch],), 5, pause=0)[0])
-        everybody()
-        latencies: list[float] = []
-        rates: list[tuple[float, float]] = []  # of a turn: ours and the loop's, images a second
-        for _ in range(TURNS):
-            time.sleep(SPIN)
-            begun = time.perf_counter()
-            latencies += everybody()
-            ours = clients * each / (time.perf_counter() - begun)
-            calls = -(-clients * each // best)
-            begun = time.perf_counter()
-            for _ in range(calls):
-                loops[best]()
-            rates.append((ours, calls * best / (time.perf_counter() - begun)))
-        ratio = statistics.median(ours / loop for ours, loop in rates)
-        late = float(np.percentile(latencies, 99) / statistics.median(latencies))
-        ours, loop = (statistics.median(side) for side in zip(*rates, strict=True))
-        detail = f"{ours:.1f} against {loop:.1f} a second, in batches of {best}"
-        return [
-            Measure(f"predictions of {clients} clients / best onnxruntime loop", network.id, ratio, ">= 0.9", detail),
-            Measure(f"predictions of {clients} clients, p99 / median", network.id, late, "<= 3"),
-        ]
-
     def live_drawing(self, network: Network) -> Measure:
         """A run and all its atlases, as while drawing: how many a second on one connection."""
         drawings = variants(photo(280, 280, 90, 3))
@@ -250,7 +195,7 @@ def measure_all(bench: Bench, catalog: Catalog, networks: list[Network], memory_
         yield bench.prediction(network)
         yield from bench.usual_way(network)
         yield bench.unit(network)
-        yield from bench.throughput(network)
+        yield from crowd(bench.place, network, bench.threads, max(3, bench.repetitions // 5))
         if network.graph.input_shape[0] == 1:
             yield bench.live_drawing(network)
         if network.weights.ranges:

@@ -116,6 +116,36 @@ def test_replicas_compute_at_the_same_time(catalog: Catalog, make_settings: Make
     asyncio.run(both())
 
 
+def test_tensors_that_come_together_go_together_where_probabilities_alone_are_wanted(
+    catalog: Catalog, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = min((one for one in catalog.networks if one.ready), key=lambda one: one.graph.multiply_adds)
+    service, sizes, probabilities = Service(make_settings(), catalog), list[int](), Engine.probabilities
+    tensors = np.random.default_rng(5).normal(size=(6, *network.graph.input_shape)).astype(np.float32)
+    expected = probabilities(network.engine, tensors)
+    last = network.graph.output
+
+    def noted(engine: Engine, batch: Array) -> Array:
+        sizes.append(len(batch))
+        return probabilities(engine, batch)
+
+    monkeypatch.setattr(Engine, "probabilities", noted)
+
+    async def scenario(names: list[str]) -> list[dict[str, Array]]:
+        return await asyncio.gather(*(service.infer(network, tensor[None], names) for tensor in tensors))
+
+    for answer, row in zip(asyncio.run(scenario(["probabilities"])), expected, strict=True):
+        np.testing.assert_allclose(answer["probabilities"], row[None], atol=1e-5)
+    assert sum(sizes) == len(tensors) > len(sizes)
+    sizes.clear()
+    first = network.graph.layers[1]
+    for answer in asyncio.run(scenario([last.name, first.name])):
+        assert {name: one.shape for name, one in answer.items()} == {
+            layer.name: (1, *layer.shape) for layer in (last, first)
+        }
+    assert not sizes, "a layer was asked for, too"
+
+
 def test_a_network_whose_file_came_anew_computes_with_it(
     catalog: Catalog, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
