@@ -10,7 +10,8 @@ from typing import ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from app.problems import problem
+from app.headers import HEADERS
+from app.problems import in_protocol, problem
 
 log = logging.getLogger(__name__)
 
@@ -44,19 +45,31 @@ class Connection(HttpToolsProtocol):
             self._await_head()
         super().data_received(data)
 
+    def on_url(self, url: bytes) -> None:
+        """A part of the URL is there; no more of it is gathered than is read."""
+        super().on_url(url)
+        if len(self.url) > LONGEST_URL:
+            raise ValueError("the URL is too long")  # which the parser tells of as an error of its own
+
     def send_400_response(self, msg: str) -> None:
-        """A problem document for what cannot be read as HTTP/1.1, where uvicorn has bare text; then the end."""
-        length = len(self.url or b"")
-        if length > LONGEST_URL:
-            detail = (
-                f"The URL has {length:,} bytes, of which at most {LONGEST_URL:,} are read. Ask for fewer at a time."
-            )
-            answer = problem(414, "url-too-long", "The URL is too long", detail, {"value": length})
+        """A problem document for what cannot be read as HTTP/1.1, where uvicorn has bare text; then the end.
+
+        An answer that is under way to a request before it is given first, and then nothing more.
+        """
+        cycle, url = self.cycle, self.url or b""
+        if cycle is not None and not cycle.response_complete and (cycle.response_started or not cycle.more_body):
+            cycle.keep_alive = False
+            return
+        if len(url) > LONGEST_URL:
+            detail = f"The URL has over {LONGEST_URL:,} bytes, which is all that is read. Ask for fewer at a time."
+            answer = problem(414, "url-too-long", "The URL is too long", detail, {"value": len(url)})
         else:
             detail = f"{msg} It is not HTTP/1.1 as in RFC 9112. Ask with a usual client, http:// as in the address."
             answer = problem(400, "not-http", "The request cannot be read", detail, {"value": None})
-        answer.headers["Connection"] = "close"
-        fields = b"".join(b"%b: %b\r\n" % field for field in answer.raw_headers)
+        answer = in_protocol({"path": url.partition(b"?")[0].decode("latin-1")}, answer)
+        answer.headers.update({**HEADERS, "Connection": "close"})
+        named = (*self.server_state.default_headers, *answer.raw_headers)
+        fields = b"".join(b"%b: %b\r\n" % field for field in named)
         self.transport.write(STATUS_LINE[answer.status_code] + fields + b"\r\n" + bytes(answer.body))
         self.transport.close()
 

@@ -209,6 +209,11 @@ class Network:
         return self._engine
 
     @property
+    def loaded(self) -> Engine | None:
+        """The session, once something was computed."""
+        return self._engine
+
+    @property
     def provider_name(self) -> str:
         """onnxruntime's execution provider: the one that came up, or while nothing is loaded the one to be tried."""
         return self._engine.provider if self._engine is not None else choose_providers(self.provider)[0]

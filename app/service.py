@@ -205,7 +205,9 @@ class Service:
         """
         graph = network.graph
         likely = {graph.output.name} if graph.output_is_probability else set[str]()
-        if len(tensors) == 1 and all(name in likely or name not in graph.by_name for name in names):
+        engine = network.loaded  # else it is loaded in a thread, below; and replicas gather batches themselves
+        alone = len(tensors) == 1 and all(name in likely or name not in graph.by_name for name in names)
+        if alone and engine is not None and not engine.elsewhere:
             self.workers.require_room([network.id])
             with self.workers.admitted(network.id):
                 row, _ = await self.classify(network, tensors[0])  # (classes,)

@@ -30,7 +30,7 @@ def half_megabyte() -> bytes:
 
 
 def drawn_digit() -> bytes:
-    """A digit as the page sends it: a PNG."""
+    """A drawn digit, the one of the README's commands: a PNG."""
     return (CHECKOUT / "docs" / "seven.png").read_bytes()
 
 

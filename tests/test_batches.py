@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import numpy as np
@@ -121,6 +122,7 @@ def test_tensors_that_come_together_go_together_where_probabilities_alone_are_wa
 ) -> None:
     network = min((one for one in catalog.networks if one.ready), key=lambda one: one.graph.multiply_adds)
     service, sizes, probabilities = Service(make_settings(), catalog), list[int](), Engine.probabilities
+    _ = network.engine
     tensors = np.random.default_rng(5).normal(size=(6, *network.graph.input_shape)).astype(np.float32)
     expected = probabilities(network.engine, tensors)
     last = network.graph.output
@@ -144,6 +146,26 @@ def test_tensors_that_come_together_go_together_where_probabilities_alone_are_wa
             layer.name: (1, *layer.shape) for layer in (last, first)
         }
     assert not sizes, "a layer was asked for, too"
+
+
+def test_a_network_is_loaded_by_a_tensor_in_a_thread(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = Service(make_settings(), Catalog.open(make_settings()))
+    networks = [one for one in service.catalog.networks if one.weights.origin.kind != "pulled"]
+    network = min(networks, key=lambda one: one.graph.multiply_adds)
+    network.prepare()
+    threads, load = list[threading.Thread](), Engine.__init__
+
+    def noted(engine: Engine, *arguments: Any) -> None:
+        threads.append(threading.current_thread())
+        load(engine, *arguments)
+
+    monkeypatch.setattr(Engine, "__init__", noted)
+    tensor = np.zeros((1, *network.graph.input_shape), np.float32)
+    for _ in range(2):
+        asyncio.run(service.infer(network, tensor, ["probabilities"]))
+    assert len(threads) == 1 and threads[0] is not threading.main_thread()
 
 
 def test_a_network_whose_file_came_anew_computes_with_it(

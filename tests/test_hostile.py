@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -186,23 +187,41 @@ def test_a_flood_of_headers(alone: Process, line: bytes) -> None:
     assert alone.memory("VmHWM") - resting < MEMORY
 
 
-def said_to(alone: Process, sent: bytes) -> tuple[str, dict[str, Any]]:
-    """The status line and the problem that bytes on a connection of their own are answered with, until it ends."""
+def said_to(alone: Process, sent: bytes, kind: bytes = b"application/problem+json") -> tuple[str, dict[str, Any]]:
+    """The status line and the JSON that bytes on a connection of their own are answered with, until it ends."""
     with socket.create_connection(("127.0.0.1", alone.client.base_url.port or 0)) as connection:
         connection.settimeout(20)
-        connection.sendall(sent)
+        with suppress(ConnectionError):
+            connection.sendall(sent)  # it may be answered before it is sent whole
         head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
-    assert b"content-type: application/problem+json" in head
+    assert b"content-type: " + kind in head and b"x-content-type-options: nosniff" in head.lower()
     problem: dict[str, Any] = json.loads(body)
     return head.split(b"\r\n")[0].decode("ascii"), problem
 
 
-def test_a_url_that_is_too_long_says_so(alone: Process) -> None:
-    for length in (LONGEST_URL + 1, 100_000):
-        status, problem = said_to(alone, b"GET /" + b"a" * (length - 1) + b" HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert status.startswith("HTTP/1.1 414 ") and problem["status"] == 414 and problem["value"] == length
-    longest = alone.client.get("/" + "a" * (LONGEST_URL - 1))
-    problem_of(longest, 404, "not-found")
+@pytest.mark.parametrize("length", [LONGEST_URL + 1, 100_000, 8_000_000])
+def test_a_url_that_is_too_long_says_so(alone: Process, length: int) -> None:
+    begun = alone.seconds()
+    status, problem = said_to(alone, b"GET /" + b"a" * (length - 1) + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert status.startswith("HTTP/1.1 414 ") and problem["status"] == 414
+    assert LONGEST_URL < problem["value"] <= length
+    assert alone.seconds() - begun < SECONDS
+
+
+def test_the_longest_url_is_read(alone: Process) -> None:
+    problem_of(alone.client.get("/" + "a" * (LONGEST_URL - 1)), 404, "not-found")
+
+
+def test_under_v2_it_is_told_as_the_protocol_does(alone: Process) -> None:
+    sent = b"GET /v2/" + b"a" * LONGEST_URL + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+    status, problem = said_to(alone, sent, b"application/json")
+    assert status.startswith("HTTP/1.1 414 ") and list(problem) == ["error"]
+
+
+def test_a_request_before_one_that_cannot_be_read_has_its_answer(alone: Process) -> None:
+    for second in (b"GET /" + b"a" * LONGEST_URL + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"hello\r\n\r\n"):
+        status, body = said_to(alone, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + second, b"application/json")
+        assert status.startswith("HTTP/1.1 200 ") and "detail" not in body
 
 
 @pytest.mark.parametrize(

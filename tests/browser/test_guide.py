@@ -308,8 +308,24 @@ def check_heat(seen: Visit, api: httpx.Client, method: str) -> Array:
     answer = api.get(f"/api/v1/runs/{seen.run()}/saliency.npy?method={method}&class={index}")
     heat: Array = np.load(io.BytesIO(answer.content))
     row, column = int(number(canvas, "data-row")), int(number(canvas, "data-column"))
-    assert heat[row, column] == max(heat.max(), heat[0, 0]) == np.float32(number(canvas, "data-strongest"))
-    assert np.float32(number(canvas, "data-limit")) == np.abs(heat).max()
+    limit = np.float32(number(canvas, "data-limit"))
+    assert limit == np.abs(heat).max() > 0
+    assert np.float32(number(canvas, "data-strongest")) == heat[row, column] == heat.max()
+
+    def reddish(flat: np.intp) -> int:
+        """Red less blue where that cell is drawn: above 0 in orange, below in blue, and 0 in the picture's grey."""
+        y, x = (int(at) for at in np.unravel_index(flat, heat.shape))
+        script = "(one, [x, y]) => [...one.getContext('2d').getImageData(x, y, 1, 1).data]"
+        red, _, blue, _ = canvas.evaluate(script, [x, y])
+        return int(red - blue)
+
+    if heat.max() > limit / 2:
+        assert reddish(heat.argmax()) > 20
+    if heat.min() < -limit / 2:
+        assert reddish(heat.argmin()) < -20
+    nothing = np.abs(heat).argmin()
+    if np.abs(heat).flat[nothing] < limit / 1000:
+        assert abs(reddish(nothing)) <= 2
     assert (canvas.evaluate("one => one.height"), canvas.evaluate("one => one.width")) == heat.shape
     return heat
 
@@ -330,6 +346,22 @@ def test_patches_are_covered_when_asked_for_and_the_pointer_reads_what_each_cost
     expect(readout).to_contain_text(f"row {row}, column {column}")
     assert np.float32(number(readout, "data-value")) == heat[row, column]
     no_serious_violation(seen)
+    seen.page.locator(".bars li").nth(2).locator(".bar-row").hover()
+    seen.page.wait_for_timeout(600)
+    expect(canvas).to_be_visible()  # what took long is not thrown away for a pointer at rest
+    seen.page.locator(".bars li").nth(2).locator(".bar-row").click()
+    expect(canvas).to_have_count(0)
+
+
+def test_where_nothing_speaks_for_a_class_the_page_says_so(visit: Open, catalog: Catalog) -> None:
+    seen = visit(f"#model={catalog.models[0].id}")
+    seen.page.get_by_role("button", name="Clear").click()
+    seen.page.wait_for_timeout(500)
+    seen.settle()
+    seen.page.locator(".bars li").first.locator(".bar-row").click()
+    seen.page.locator(".looked button[data-method=occlusion]").click()
+    expect(seen.page.locator(".looked .readout")).to_have_text("No place speaks for it")
+    expect(seen.page.locator(".looked .legend")).to_have_count(0)
 
 
 @every_model

@@ -8,6 +8,7 @@ import type { Tensor } from "../data/safetensors";
 import type { ModelDetail, Prediction, Run, SaliencyMethod } from "../data/wire";
 import { lutFor } from "../draw/colour";
 import { drawHeat } from "../draw/heat";
+import { whenDrawable } from "../draw/ready";
 import { currentTheme } from "../theme";
 import { legendView } from "./legend";
 import { messageOf } from "./notices";
@@ -22,11 +23,14 @@ const METHODS: Record<SaliencyMethod, { title: string; shows: string; quick: boo
 const WIDTH = 224; // CSS pixels
 
 export class Looked {
-  readonly element = h("section", { class: "looked" });
+  readonly element = h("section", { class: "looked", "aria-live": "off" }); // what speaks for the class is said already
   private readonly api: Api;
   private method: SaliencyMethod | null = null; // as the reader chose last
   private asked = new AbortController();
   private redraw: () => void = () => undefined;
+  private photo: { run: string; bitmap: ImageBitmap } | null = null;
+  /** A map that takes long is shown or on its way: a pointer at rest is no reason to ask for another. */
+  dear = false;
 
   constructor(api: Api) {
     this.api = api;
@@ -37,12 +41,16 @@ export class Looked {
   clear(): void {
     this.asked.abort();
     this.redraw = () => undefined;
+    this.dear = false;
+    this.photo?.bitmap.close();
+    this.photo = null;
     this.element.replaceChildren();
   }
 
   /** For one class of a run: at once where that is quick, or else when it is asked for. */
   show(model: ModelDetail, run: Run, prediction: Prediction): void {
     this.asked.abort();
+    this.dear = false;
     const choose = (method: SaliencyMethod): void => {
       this.method = method;
       void this.load(model, run, prediction, method);
@@ -63,18 +71,27 @@ export class Looked {
     this.asked.abort();
     const { signal } = (this.asked = new AbortController());
     for (const one of this.element.querySelectorAll<HTMLElement>("button[data-method]")) one.setAttribute("aria-pressed", String(one.dataset["method"] === method));
+    this.dear = !METHODS[method].quick;
     const place = this.element.querySelector(".looked-place");
+    place?.setAttribute("aria-busy", "true");
     const waiting = h("p", { class: "note dim" }, "Covering one patch after the other");
     const begun = performance.now();
     const clock = window.setInterval(() => { waiting.textContent = `Covering one patch after the other: ${count(Math.round((performance.now() - begun) / 1000))} s so far`; }, 1000);
     if (!METHODS[method].quick) place?.replaceChildren(waiting);
     try {
-      const [photo, heat] = await Promise.all([this.api.input(run.id), this.api.saliency(run.id, method, prediction.index, signal).then(parseNpy)]);
-      if (!signal.aborted) place?.replaceChildren(...this.picture(photo, heat, model, run, prediction, method));
+      const heat = parseNpy(await this.api.saliency(run.id, method, prediction.index, signal));
+      const photo = this.photo?.run === run.id ? this.photo.bitmap : await this.api.input(run.id);
+      if (signal.aborted) {
+        if (photo !== this.photo?.bitmap) photo.close();
+        return;
+      }
+      this.photo = { run: run.id, bitmap: photo }; // for the other classes and methods, and another theme
+      place?.replaceChildren(...this.picture(photo, heat, model, run, prediction, method));
     } catch (error) {
       if (!signal.aborted) place?.replaceChildren(h("p", { class: "note" }, messageOf(error)));
     } finally {
       window.clearInterval(clock);
+      if (!signal.aborted) place?.removeAttribute("aria-busy");
     }
   }
 
@@ -89,16 +106,16 @@ export class Looked {
     });
     const [row, column] = [Math.floor(strongest / width), strongest % width];
     const told = (i: number): string => `row ${Math.floor(i / width)}, column ${i % width}: ${figure(values[i] ?? 0)}`;
-    const most = `Most at ${told(strongest)}${method === "occlusion" ? " of probability" : ""}`;
+    const most = (values[strongest] ?? 0) > 0 ? `Most at ${told(strongest)}${method === "occlusion" ? " of probability" : ""}` : "No place speaks for it";
     const canvas = h("canvas", { role: "img", "aria-label": `${METHODS[method].shows} ${most}.`, "data-method": method, "data-class": prediction.index, "data-row": row, "data-column": column, "data-strongest": values[strongest] ?? 0, "data-limit": limit });
     canvas.classList.toggle("coarse", width < WIDTH / 2);
     const legend = h("div");
     this.redraw = () => {
       const theme = currentTheme();
       drawHeat(canvas, photo, values, height, width, limit, lutFor("signed", theme));
-      legend.replaceChildren(legendView({ scale: "signed", theme }, -limit, limit, WIDTH));
+      legend.replaceChildren(...(limit > 0 ? [legendView({ scale: "signed", theme }, -limit, limit, WIDTH)] : []));
     };
-    this.redraw();
+    whenDrawable(() => { this.redraw(); });
     const readout = h("output", { class: "readout" }, most);
     canvas.addEventListener("pointermove", (event) => {
       const box = canvas.getBoundingClientRect();

@@ -29,6 +29,7 @@ export class Predictions {
   private readonly api: Api;
   private readonly walk: Walk;
   private readonly looked: Looked;
+  private explained: Prediction | null = null; // of this very run
   private waiting = 0;
   private doubting = 0;
   private run: Run | null = null;
@@ -90,13 +91,14 @@ export class Predictions {
     const bar = h("span", { class: "bar-fill" });
     bar.style.width = `${Math.max(probability * 100, 0.3)}%`;
     const row = h("button", { type: "button", class: "bar-row", "aria-pressed": "false" }, h("span", { class: "label" }, label), h("span", { class: "bar-track" }, bar), h("span", { class: "share" }, percent(probability)));
+    const rest = (): void => { if (!this.looked.dear && this.explained !== prediction) ask(REST); };
     const ask = (after: number): void => {
       window.clearTimeout(this.waiting);
       this.waiting = window.setTimeout(() => { this.asked.push(() => this.explain(model, run, prediction, row)); }, after);
     };
-    row.addEventListener("pointerenter", (event) => { if (event.pointerType === "mouse") ask(REST); });
+    row.addEventListener("pointerenter", (event) => { if (event.pointerType === "mouse") rest(); });
     row.addEventListener("pointerleave", () => { window.clearTimeout(this.waiting); });
-    row.addEventListener("focus", () => { ask(REST); });
+    row.addEventListener("focus", rest);
     row.addEventListener("click", () => { ask(0); });
     return h("li", { "data-label": label, "data-probability": probability, "data-index": index, class: first ? "first" : "" }, row);
   }
@@ -105,11 +107,13 @@ export class Predictions {
     const layer = scoringLayer(model.layers);
     if (run !== this.run) return;
     const shown: HTMLElement[] = [];
+    this.explained = prediction;
     try {
       const unit = layer === undefined ? [] : scoreUnit(layer, prediction.index);
       if (layer !== undefined) shown.push(evidenceView(prediction.label, await this.api.explanation(run.id, layer.name, unit), { layers: model.layers, theme: currentTheme(), walk: this.walk }));
     } catch (error) {
       shown.push(h("p", { class: "note" }, messageOf(error)));
+      this.explained = null; // to be asked again
     }
     if (run !== this.run) return;
     for (const other of this.element.querySelectorAll(".bar-row")) other.setAttribute("aria-pressed", String(other === row));
