@@ -356,7 +356,7 @@ def test_patches_are_covered_when_asked_for_and_the_pointer_reads_what_each_cost
 def test_where_nothing_speaks_for_a_class_the_page_says_so(visit: Open, catalog: Catalog) -> None:
     seen = visit(f"#model={catalog.models[0].id}")
     seen.page.get_by_role("button", name="Clear").click()
-    seen.page.wait_for_timeout(500)
+    expect(seen.page.locator(".predictions h2")).to_have_text("Nothing is drawn")
     seen.settle()
     seen.page.locator(".bars li").first.locator(".bar-row").click()
     seen.page.locator(".looked button[data-method=occlusion]").click()
