@@ -1,6 +1,7 @@
 """Pictures of the page for docs/screens: `python -m benchmarks.screens [--url http://127.0.0.1:8000]`.
 
-Every network as it is first seen, wide and narrow, dark and light in turn, and what pointing at a unit shows.
+Every network as it is first seen, wide and narrow, dark and light in turn, what pointing at a unit shows, and where
+the network looked for its first guess.
 """
 
 import argparse
@@ -50,6 +51,19 @@ def point_at(page: Page, channel_share: float) -> None:
     page.wait_for_timeout(600)
 
 
+def look(page: Page) -> None:
+    """Asks where the network looked, by the quickest way it has."""
+    page.locator(".bar-row").first.click()
+    page.wait_for_selector(".looked")
+    methods = page.locator(".looked button[data-method]")
+    if methods.count() == 1:
+        methods.click()
+    page.locator(".looked canvas[data-method]").wait_for(timeout=300_000)
+    page.locator(".looked").scroll_into_view_if_needed()
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(600)
+
+
 def take(browser: Browser, url: str, model: str, size: tuple[int, int], theme: Literal["dark", "light"]) -> None:
     """One network, one window."""
     context = context_of(browser, size, theme, calm=True)
@@ -64,6 +78,9 @@ def take(browser: Browser, url: str, model: str, size: tuple[int, int], theme: L
         settle(page)
         point_at(page, 0.3)
         save(page.screenshot(), FOLDER / f"{model}-hover.webp")
+    if size == WIDE and theme == "light":
+        look(page)
+        save(page.screenshot(), FOLDER / f"{model}-looked.webp")
     context.close()
 
 
