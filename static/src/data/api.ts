@@ -142,8 +142,8 @@ export class Api {
   }
 
   /** Where the network looked for a class, (H, W) of the input's size as .npy; given up with the signal. */
-  async saliency(run: string, method: SaliencyMethod, index: number, signal: AbortSignal): Promise<ArrayBuffer> {
-    return (await this.fetch(saliencyPath(run, method, index), { signal })).arrayBuffer();
+  saliency(run: string, method: SaliencyMethod, index: number, signal: AbortSignal): Promise<ArrayBuffer> {
+    return this.bytes(saliencyPath(run, method, index), { signal });
   }
 
   saliencyUrl(run: string, method: SaliencyMethod, index: number): string {
@@ -174,8 +174,8 @@ export class Api {
     return (await (await this.fetch(path, init)).json()) as T;
   }
 
-  private async bytes(path: string): Promise<ArrayBuffer> {
-    return (await this.fetch(path)).arrayBuffer();
+  private async bytes(path: string, init?: RequestInit): Promise<ArrayBuffer> {
+    return (await this.fetch(path, init)).arrayBuffer();
   }
 
   private async fetch(path: string, init?: RequestInit): Promise<Response> {

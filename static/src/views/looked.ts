@@ -5,8 +5,9 @@ import type { Api } from "../data/api";
 import { count, figure } from "../data/number";
 import { parseNpy } from "../data/npy";
 import type { Tensor } from "../data/safetensors";
+import { extent } from "../data/tensors";
 import type { ModelDetail, Prediction, Run, SaliencyMethod } from "../data/wire";
-import { lutFor } from "../draw/colour";
+import { lutFor, rangeFor } from "../draw/colour";
 import { drawHeat } from "../draw/heat";
 import { whenDrawable } from "../draw/ready";
 import { currentTheme } from "../theme";
@@ -98,16 +99,14 @@ export class Looked {
   private picture(photo: ImageBitmap, heat: Tensor<Float32Array>, model: ModelDetail, run: Run, prediction: Prediction, method: SaliencyMethod): HTMLElement[] {
     const [height = 1, width = 1] = heat.shape;
     const values = heat.data;
-    let strongest = 0;
-    let limit = 0;
-    values.forEach((value, i) => {
-      if (value > (values[strongest] ?? 0)) strongest = i;
-      limit = Math.max(limit, Math.abs(value));
-    });
-    const [row, column] = [Math.floor(strongest / width), strongest % width];
-    const told = (i: number): string => `row ${Math.floor(i / width)}, column ${i % width}: ${figure(values[i] ?? 0)}`;
-    const most = (values[strongest] ?? 0) > 0 ? `Most at ${told(strongest)}${method === "occlusion" ? " of probability" : ""}` : "No place speaks for it";
-    const canvas = h("canvas", { role: "img", "aria-label": `${METHODS[method].shows} ${most}.`, "data-method": method, "data-class": prediction.index, "data-row": row, "data-column": column, "data-strongest": values[strongest] ?? 0, "data-limit": limit });
+    const [low, high] = extent(values);
+    const [, limit] = rangeFor("signed", low, high, low, high);
+    const strongest = values.indexOf(high);
+    const placeOf = (i: number): [row: number, column: number] => [Math.floor(i / width), i % width];
+    const [row, column] = placeOf(strongest);
+    const told = (i: number): string => `row ${placeOf(i)[0]}, column ${placeOf(i)[1]}: ${figure(values[i] ?? 0)}`;
+    const most = high > 0 ? `Most at ${told(strongest)}${method === "occlusion" ? " of probability" : ""}` : "No place speaks for it";
+    const canvas = h("canvas", { role: "img", "aria-label": `${METHODS[method].shows} ${most}.`, "data-method": method, "data-class": prediction.index, "data-row": row, "data-column": column, "data-strongest": high, "data-limit": limit });
     canvas.classList.toggle("coarse", width < WIDTH / 2);
     const legend = h("div");
     this.redraw = () => {
