@@ -10,6 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from app.cores import available_cores
+from benchmarks.accelerator import device
 from benchmarks.measures import Measure
 
 FOLDER = Path(__file__).parent
@@ -25,7 +26,7 @@ def machine() -> dict[str, str | int]:
         fields = {key.strip(): value.strip() for key, _, value in reversed(lines)}
         model, flags = fields.get("model name", model), set(fields.get("flags", "").split())
     wide = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8") if flag in flags]
-    return {
+    described: dict[str, str | int] = {
         "processor": model,
         "vectors": " ".join(wide),
         "cores": available_cores(),
@@ -33,6 +34,7 @@ def machine() -> dict[str, str | int]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {os.uname().release}" if hasattr(os, "uname") else platform.system(),
     }
+    return {**described, "gpu": gpu} if (gpu := device()) else described
 
 
 def installed(name: str) -> str:

@@ -21,6 +21,7 @@ from app.layer import Layer
 from app.network import Network
 from app.settings import Settings
 from benchmarks import floor, usual
+from benchmarks.accelerator import accelerated, accelerating, device
 from benchmarks.crowd import crowd
 from benchmarks.eight_bits import eight_bits
 from benchmarks.encoding import atlas_encoding
@@ -186,8 +187,10 @@ class Bench:
         return Measure("resident set, last run / 100th", network.id, after / before, "<= 1.05", detail)
 
 
-def measure_all(bench: Bench, catalog: Catalog, networks: list[Network], memory_runs: int) -> Iterator[Measure]:
-    """Every measure, one after the other."""
+def measure_all(
+    bench: Bench, catalog: Catalog, networks: list[Network], memory_runs: int, gpu: Catalog | None = None
+) -> Iterator[Measure]:
+    """Every measure, one after the other; `gpu`: the same catalog, whose networks run on a GPU."""
     yield from atlas_encoding(networks, bench.large, bench.repetitions)
     for network in networks:
         yield bench.run_over_http(network)
@@ -201,6 +204,8 @@ def measure_all(bench: Bench, catalog: Catalog, networks: list[Network], memory_
         if network.weights.ranges:
             narrow = catalog.network(network.id, precision="int8")
             yield from eight_bits(network, narrow, bench.threads, bench.repetitions)
+        if gpu is not None:
+            yield from accelerated(gpu.network(network.id), network, bench.large, device(), bench.repetitions)
     heaviest = max(networks, key=lambda network: network.graph.multiply_adds)
     if memory_runs:
         yield bench.memory(heaviest, memory_runs)
@@ -222,7 +227,11 @@ def main() -> None:
     measures = []
     with serving(threads, cache_bytes=str(CACHE_BYTES)) as place:
         for measure in measure_all(
-            Bench(place, threads, arguments.repetitions), catalog, networks, arguments.memory_runs
+            Bench(place, threads, arguments.repetitions),
+            catalog,
+            networks,
+            arguments.memory_runs,
+            accelerating(threads, networks[0]),
         ):
             mark, one = "ok  " if measure.ok else "MISS", measure
             print(f"{mark} {one.network:10} {one.measure}: {one.value:.2f} ({one.target}) {one.detail}", flush=True)

@@ -5,10 +5,14 @@ import json
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from app.catalog import Catalog
+from benchmarks import accelerator
+from benchmarks.accelerator import accelerated, accelerating, device
 from benchmarks.measures import Measure, interleave
 from benchmarks.pictures import drawn_digit, half_megabyte, variants
 
@@ -73,3 +77,42 @@ def test_one_networks_rows_are_written_among_those_of_the_same_machine(tmp_path:
     with pytest.raises(SystemExit, match="another machine"):
         write_results([Measure("run", "lenet5", 4, "<= 4")], tmp_path, only="lenet5")
     assert json.loads((tmp_path / "results.json").read_text()) == rows
+
+
+def test_a_gpu_is_compared_with_the_processor_layer_by_layer(
+    catalog: Catalog, digit: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu = catalog.networks[0]
+    same, gain = accelerated(cpu, cpu, digit, "NVIDIA X", 1)
+    assert same.ok and same.value == 0 and "NVIDIA X" in same.detail
+    assert gain.value > 0 and "on NVIDIA X" in gain.detail
+
+    last = cpu.graph.layers[-1].name
+    run = type(cpu.engine).run
+    calls = iter([1.01])  # the first to be asked stands for the GPU
+
+    def off(engine: Any, tensor: Any) -> dict[str, Any]:
+        factor = next(calls, 1.0)
+        return {name: array * (factor if name == last else 1) for name, array in run(engine, tensor).items()}
+
+    monkeypatch.setattr(type(cpu.engine), "run", off)
+    different = next(accelerated(cpu, cpu, digit, "NVIDIA X", 1))
+    assert not different.ok and different.value == pytest.approx(0.01, rel=1e-3) and last in different.detail
+
+
+def test_a_gpu_is_asked_for_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert device() == "", "no driver, no GPU"
+    told = tmp_path / "nvidia-smi"
+    told.write_text("#!/bin/sh\necho 'NVIDIA X'\necho 'NVIDIA Y'\n")
+    told.chmod(0o755)
+    assert device() == "NVIDIA X"
+    told.write_text("#!/bin/sh\necho 'No devices were found'; exit 6\n")
+    assert device() == ""
+
+
+def test_nothing_is_measured_on_a_gpu_that_does_not_come_up(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accelerator, "choose_providers", lambda _: ["CPUExecutionProvider"])
+    assert accelerating(1, catalog.networks[0]) is None

@@ -91,6 +91,22 @@ def test_provider_choice() -> None:
     assert choose_providers("auto")[-1] == "CPUExecutionProvider"
 
 
+def test_a_gpu_multiplies_in_whole_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+    session = ort.InferenceSession
+
+    def opened(model: bytes, options: ort.SessionOptions, providers: list[Any]) -> ort.InferenceSession:
+        given.extend(providers)
+        return session(model, options, providers=["CPUExecutionProvider"])
+
+    monkeypatch.setattr(ort, "InferenceSession", opened)
+    monkeypatch.setattr("app.engine.choose_providers", lambda _: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr("app.engine._tell_once", lambda _: None)
+    model = classifier()
+    Engine(model, None, read_graph(model), provider="auto")
+    assert given == [("CUDAExecutionProvider", {"use_tf32": "0"}), ("CPUExecutionProvider", {})]
+
+
 def test_a_gpu_whose_libraries_are_missing_is_told_once_and_the_processor_computes(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
