@@ -40,6 +40,10 @@ BEST = {"cuda": CUDA, "tensorrt": TENSORRT}  # what was asked for by name, and m
 PROVIDER_OPTIONS = {CUDA: {"use_tf32": "0"}}
 BATCH_BYTES, BATCH = 128 * 1024 * 1024, 32  # the most that one forward pass may hold: activations, and images
 
+# Another core has woken up when the first has done about so much. A digit's network on two cores takes as long as on
+# one where they are idle, and three times as long on average where they are not.
+WORTH_A_THREAD = 4_000_000  # multiply-adds, parameters and units
+
 NVIDIA_DEVICE = Path("/dev/nvidiactl")
 
 
@@ -50,6 +54,12 @@ def choose_providers(wanted: str) -> list[str]:
     if wanted == "cuda" or (wanted == "auto" and NVIDIA_DEVICE.exists() and CUDA in ort.get_available_providers()):
         return [CUDA, CPU]
     return [CPU]
+
+
+def useful_threads(graph: Graph, threads: int) -> int:
+    """How many of so many threads a forward pass of this network is worth; at least 1."""
+    work = graph.multiply_adds + graph.parameters + graph.units  # the last two also count for unknown operators
+    return max(1, min(threads, work // WORTH_A_THREAD))
 
 
 class Session(Protocol):
@@ -100,7 +110,7 @@ class Engine:
         # its threads spin for work while it runs; afterwards the cores belong to decoding and drawing
         options.add_session_config_entry("session.force_spinning_stop", "1")
         options.log_severity_level = 4  # failures come back as exceptions; the log would only repeat them
-        options.intra_op_num_threads = threads or available_cores()
+        options.intra_op_num_threads = useful_threads(graph, threads or available_cores())
         if folder is not None:
             options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
         self._options, self._providers = options, choose_providers(provider)

@@ -83,7 +83,9 @@ class Settings(BaseSettings):
     )
     runs_bytes: int = Field(256 * MIB, ge=1, description="Budget for run records (the uploads), in bytes.")
     run_ttl_seconds: int = Field(24 * 3600, ge=1, description="How long a run and its upload are kept, in seconds.")
-    threads: int = Field(0, ge=0, description="Threads of one inference; 0 takes every core.")
+    threads: int = Field(
+        0, ge=0, description="Threads of one inference at most; 0 takes every core, where a network is large enough."
+    )
     concurrency: int = Field(2, ge=1, description="Inferences at the same time.")
     queue: int = Field(
         64, ge=0, description="Inferences of one network that may wait for a place; more are answered 503."

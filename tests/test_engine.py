@@ -10,7 +10,8 @@ import onnxruntime as ort
 import pytest
 from onnx import helper
 
-from app.engine import Engine, choose_providers, class_probabilities, to_probabilities
+from app.catalog import Catalog
+from app.engine import Engine, choose_providers, class_probabilities, to_probabilities, useful_threads
 from app.errors import NetworkUnusable
 from app.graph import read_graph
 from tests.small_onnx import classifier
@@ -82,6 +83,15 @@ def test_an_unknown_operator_is_refused_with_its_name() -> None:
     model.opset_import.append(helper.make_opsetid("org.example", 1))
     with pytest.raises(NetworkUnusable, match="Frobnicate"):
         engine(model)
+
+
+def test_a_network_has_no_more_threads_than_it_is_worth(catalog: Catalog) -> None:
+    largest = max((network.graph for network in catalog.networks), key=lambda graph: graph.multiply_adds)
+    assert [useful_threads(largest, threads) for threads in (1, 4)] == [1, 4]
+    model = classifier()
+    small = Engine(model, None, read_graph(model), threads=4, provider="cpu").session
+    assert isinstance(small, ort.InferenceSession)
+    assert small.get_session_options().intra_op_num_threads == 1
 
 
 def test_provider_choice() -> None:
