@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 import uvicorn
 from pydantic import ValidationError
@@ -88,7 +89,7 @@ def models(options: argparse.Namespace) -> int:
             if isinstance(network.weights.origin, Pulled) and not network.ready:
                 state = f"not here: {network.command}"
             print(
-                f"{network.id:<12} {network.weights_id:<12} {channels}x{height}x{width}  "
+                f"{network.id:<12} {network.weights_id:<12} {channels}x{height}x{width} (C x H x W)  "
                 f"{network.graph.classes:>4} classes  {network.graph.parameters:>11,} parameters  {state}"
             )
     return 0
@@ -153,8 +154,14 @@ def activations(options: argparse.Namespace) -> int:
         for layer in layers:
             target = options.output if to_file else options.output / f"{path.name}.{layer}.npy"
             write_array(target, run[layer])
-            print(f"{target}: {layer} of {path}, {'x'.join(map(str, run[layer].shape))}")
+            print(f"{target}: {layer} of {path}, {size(run[layer])}")
     return status
+
+
+def size(activation: npt.NDArray[np.float32]) -> str:
+    """The shape of (C, H, W) or (N,) in words, with the order of its axes."""
+    axes = "C x H x W" if activation.ndim == 3 else "N"
+    return f"{'x'.join(map(str, activation.shape))} ({axes})"
 
 
 def explain(options: argparse.Namespace) -> int:

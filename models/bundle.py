@@ -152,12 +152,12 @@ def write_bundle(name: str, make: Callable[[str, Path], Weights], folder: Path) 
 
 
 def ship(name: str, network: Network, folder: Path | None = None) -> Manifest:
-    """Bundle a trained network; `python -m models.accuracy` then measures it."""
+    """Bundle a trained network; `models.calibrate` and then `models.accuracy` go on with it."""
     return write_bundle(name, lambda _, place: trained_weights(name, network, place), folder or BUNDLED / name)
 
 
 def ship_packed(name: str, network: Network, folder: Path | None = None) -> Manifest:
-    """Bundle a trained network in 8 bits a weight; `python -m models.accuracy` then measures it."""
+    """Bundle a trained network in 8 bits a weight; `models.calibrate` and then `models.accuracy` go on with it."""
     return write_bundle(name, lambda _, place: packed_weights(name, network, place), folder or BUNDLED / name)
 
 

@@ -4,9 +4,10 @@
     python -m models.train resnet34 --fresh        from nothing, though shipped weights could be its warm start
     python -m models.train lenet5 --data FOLDER    the data set somewhere else
 
-Checkpoints lie in checkpoints/ (of a fresh run in checkpoints/fresh/) until the network is shipped; the curve goes to
-docs/training-NAME.png, graph, numbers and manifest to models/bundled/NAME, where `python -m models.accuracy NAME`
-measures the file as shipped. A photo network's float32 graph stays in checkpoints/NAME.onnx, to be measured, too.
+Checkpoints lie in checkpoints/ (of a fresh run in checkpoints/fresh/) until the network is shipped; the curve goes
+to docs/training-NAME.png, graph, numbers and manifest to models/bundled/NAME. There `python -m models.calibrate
+NAME` finds the ranges for 8 bits, and `python -m models.accuracy NAME` then measures the file as shipped. A photo
+network's float32 graph stays in checkpoints/NAME.onnx, to be measured, too.
 """
 
 import argparse

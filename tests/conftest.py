@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import socket
 import threading
@@ -25,6 +26,10 @@ from app.connections import connections
 from app.main import create_app
 from app.places import BUNDLED
 from app.settings import Settings
+
+for name in [name for name in os.environ if name.startswith("CONVSCOPE_")]:
+    if name != "CONVSCOPE_REQUIRE_BROWSER":  # whoever runs the tests may have a service of their own
+        del os.environ[name]
 
 MakeSettings = Callable[..., Settings]
 Serve = Callable[..., httpx.Client]
@@ -98,9 +103,11 @@ def serving(
         while not server.started:
             assert thread.is_alive() and time.monotonic() < deadline, "the server did not start"
             time.sleep(0.01)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(20)
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(20)
 
 
 @contextmanager

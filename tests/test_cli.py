@@ -116,7 +116,7 @@ def test_activations_of_one_layer_into_a_file(run: Command, network: Network, pi
     target = tmp_path / "new" / "one.npy"
     status, out, _ = run("activations", pictures / "a.png", "--model", network.id, "--layer", layer, "-o", target)
     assert status == 0
-    assert str(target) in out
+    assert f"{target}: {layer} of" in out and "(C x H x W)" in out
     np.testing.assert_array_equal(np.load(target), network.run(pictures / "a.png")[layer])
 
 

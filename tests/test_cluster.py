@@ -1,6 +1,7 @@
 """Ray Serve on a real cluster of three nodes: the same answers, also while replicas and a machine are killed."""
 
 import logging
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -31,10 +32,13 @@ ALIVE = "ALIVE"
 
 
 @pytest.fixture
-def environment(redis: Redis, cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def environment(redis: Redis, cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings = {"CONVSCOPE_RUNS": redis.url, "CONVSCOPE_CACHE_DIR": str(cache_dir), "CONVSCOPE_PROVIDER": "cpu"}
     for name, value in (settings | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0"}).items():
         monkeypatch.setenv(name, value)
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:  # short: sockets lie in it
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        yield
 
 
 @pytest.fixture

@@ -221,7 +221,14 @@ def test_lenet5s_layers(page: Page, name: str, shape: str, parameters: str, conn
 
 
 @pytest.mark.parametrize(
-    ("section", "model"), [("lenet5", "lenet5"), ("alexnet", "alexnet"), ("vgg", "vgg16"), ("googlenet", "googlenet")]
+    ("section", "model"),
+    [
+        ("lenet5", "lenet5"),
+        ("alexnet", "alexnet"),
+        ("vgg", "vgg16"),
+        ("googlenet", "googlenet"),
+        ("resnet", "resnet34"),
+    ],
 )
 def test_layer_tables_are_those_of_the_graph(page: Page, catalog: Catalog, section: str, model: str) -> None:
     graph = catalog.network(model, "structure").graph

@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from app.catalog import Catalog
 from app.places import CHECKOUT
 from app.settings import Settings
+from app.version import VERSION
 from tests.conftest import post_run
 
 DEPLOY = CHECKOUT / "deploy"
@@ -29,7 +30,7 @@ def test_kubernetes_manifests_keep_to_the_schema(document: dict[str, Any]) -> No
 
 def test_a_broken_manifest_is_noticed() -> None:
     broken = json.loads(json.dumps(SERVICE))
-    broken["spec"]["replicas"] = "two"
+    broken["spec"]["minReadySeconds"] = "two"
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(broken, kubernetes_validate.latest_version(), strict=True)
 
@@ -50,6 +51,22 @@ def test_what_the_manifests_name_is_there(api: httpx.Client) -> None:
     assert hosts <= {one["metadata"]["name"] for one in services}
     security = container["securityContext"]
     assert security["readOnlyRootFilesystem"] and security["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_replicas_are_of_one_version_and_as_many_as_the_scaler_says() -> None:
+    (container,) = SERVICE["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == f"convscope:{VERSION}", "what make release builds"
+    assert "replicas" not in SERVICE["spec"], "applied again it would undo the scaler's number"
+
+
+def test_only_the_service_reaches_redis() -> None:
+    (policy,) = (one["spec"] for one in DOCUMENTS if one["kind"] == "NetworkPolicy")
+    redis = next(one["spec"] for one in DOCUMENTS if one["metadata"]["name"] == "convscope-redis")
+    (door,) = policy["ingress"]
+    assert policy["podSelector"] == redis["selector"]
+    assert door["from"] == [{"podSelector": SERVICE["spec"]["selector"]}]
+    (container,) = redis["template"]["spec"]["containers"]
+    assert {port["port"] for port in door["ports"]} == {port["name"] for port in container["ports"]}
 
 
 def settings_names() -> set[str]:

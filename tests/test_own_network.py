@@ -40,11 +40,11 @@ def test_the_manifest_of_the_docs_is_read_as_written(googlenet: Network) -> None
     assert googlenet.graph.classes == 1000
 
 
-def test_it_names_at_least_26_of_40_photos(googlenet: Network) -> None:
+def test_it_names_29_of_40_photos(googlenet: Network) -> None:
     photos = sorted((DATA / "photos").iterdir())
     assert len(photos) == 40
     right = [path.name for path in photos if googlenet.run(path).predictions[0].index == int(path.name[:3])]
-    assert len(right) >= 26, right
+    assert len(right) >= 29, right  # the data's own figure; resized with another filter it is 26
 
 
 def test_its_units_explain_themselves(googlenet: Network) -> None:

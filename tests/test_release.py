@@ -92,7 +92,11 @@ class Installed:
         command = [str(folder / "bin" / "convscope"), "serve"]
         self.process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
-        wait_until(self.answers, 60)
+        try:
+            wait_until(self.answers, 60)
+        except BaseException:
+            self.stop()
+            raise
 
     def answers(self) -> bool:
         assert self.process.poll() is None, self.process.communicate()

@@ -22,8 +22,9 @@ class AlexNet(Network):
     """The two-GPU original: CONV2, CONV4 and CONV5 see only the half of the maps on their own GPU (two groups).
 
     60,965,224 parameters with 1000 classes. Deviations from the paper: the input is 227 x 227 (it says 224, which
-    does not give 55 x 55); pooling comes before normalisation, as the course lists it (the paper normalises first:
-    `norm_first`). Published weights want 224 after all, where CONV1 gives 54 x 54 and POOL1 rounds up.
+    gives 55 x 55 only with a padding that it does not mention); pooling comes before normalisation, as the course
+    lists it (the paper normalises first: `norm_first`). Published weights want 224 after all, where CONV1 gives 54
+    x 54 and POOL1 rounds up.
     """
 
     input_shape = (3, 227, 227)
