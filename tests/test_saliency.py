@@ -108,7 +108,7 @@ def behind(network: Network, first: str, last: str) -> Callable[[Array], Array]:
     del whole.graph.input[:], whole.graph.output[:], whole.graph.initializer[:]
     whole.graph.input.append(given)
     whole.graph.output.append(onnx.ValueInfoProto(name=last))
-    needed, nodes = {last}, []
+    needed, nodes = {last}, list[onnx.NodeProto]()
     for node in reversed(network.model.graph.node):
         if needed & set(node.output) and first not in node.output:
             nodes.insert(0, node)
