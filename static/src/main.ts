@@ -19,14 +19,15 @@ const SECOND_LEVEL = /^[[\]/?]$/;
 /** What a key means to the page: small letters, whatever Caps Lock says; null where it is meant for somebody else. */
 function keyOf(event: KeyboardEvent): string | null {
   const typing = event.target instanceof HTMLElement && event.target.matches("input, select, textarea");
-  if (typing || event.metaKey || event.isComposing) return null;
+  if ((typing && event.key !== "Escape") || event.metaKey || event.isComposing) return null;
   if ((event.altKey || event.ctrlKey) && !(event.altKey && SECOND_LEVEL.test(event.key))) return null;
   return event.key.length === 1 ? event.key.toLowerCase() : event.key;
 }
 
-/** Whether the element that has the focus takes the key itself: a slider does, and a panel is scrolled by arrows. */
+/** Whether the element that has the focus takes the key itself: a slider moves by some, and a panel is scrolled by arrows. */
 function takes(target: EventTarget | null, key: string): boolean {
-  return target instanceof HTMLElement && (target.matches("canvas, [role=slider]") || (/^Arrow/.test(key) && target.closest("aside") !== null));
+  if (!(target instanceof HTMLElement)) return false;
+  return (/^(Arrow|Page|Home|End|Enter| )/.test(key) && target.matches("canvas, [role=slider]")) || (/^Arrow/.test(key) && target.closest("aside") !== null);
 }
 
 /** Single keys act only where nobody is typing. */

@@ -4,7 +4,7 @@ import { Problem, type Api } from "./data/api";
 import { forgetNetwork, forgetUnit, readPlace, readPose, unitWithin, writePlace, writePose, type Place } from "./data/link";
 import { Loader } from "./data/loader";
 import { tileFor } from "./data/maps";
-import { openingOf } from "./data/opening";
+import { goneLayer, openingOf } from "./data/opening";
 import { Tensors } from "./data/tensors";
 import { isGone, untilAlive, willGoOn } from "./data/server";
 import type { Model, ModelDetail, Run, WeightsInfo } from "./data/wire";
@@ -70,7 +70,7 @@ export class Page {
       sample: (sample) => { pass("choice", "answer"); this.sample(sample); },
     });
     const select = (layer: string, unit: number[]): void => { this.select(layer, unit); };
-    this.layers = new LayerList(byId("layers"), { select });
+    this.layers = new LayerList(byId("layers"), { select, opened: (layer, unit) => { this.inspector.takeFocus(); select(layer, unit); } });
     const tensors = new Tensors(api);
     this.predictions = new Predictions(api, select);
     this.inspector = new Inspector(byId("inspector"), api, tensors, { select, close: () => { this.close(); }, view: (view) => { this.guide.view(view); } });
@@ -207,9 +207,10 @@ export class Page {
       const weights = model.weights.find((one) => one.id === weightsId);
       if (weights === undefined) return;
       if (this.model !== null) this.leave();
-      this.model = model;
-      this.weights = weights;
+      [this.model, this.weights] = [model, weights];
       Object.assign(this.place, { model: id, weights: weightsId });
+      const gone = goneLayer(this.place, model);
+      if (gone !== null) note(gone, "choice");
       this.loader.forget();
       this.setRun(null);
       this.picker.show(model, weights);
@@ -314,9 +315,9 @@ export class Page {
     if (run === null) {
       for (const layer of this.model?.layers ?? []) this.layers.setMaps(layer.name, null);
       this.showLegend(undefined);
+      this.seen.ask(); // else after its maps, which are wanted first
     }
     document.body.dataset["run"] = run?.id ?? "";
-    if (run === null) this.seen.ask(); // else after its maps, which are wanted first
     if (run === null || this.model === null || this.weights === null) return;
     if (this.place.sample === undefined) this.place.run = run.id;
     this.input.mark(this.place.sample);

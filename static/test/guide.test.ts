@@ -7,12 +7,15 @@ import { branchesOf, hasBias, scoringLayer, scoreUnit, shortcutOf } from "../src
 import { readPlace, writePlace } from "../src/data/link";
 import { difference, matchLayer } from "../src/data/match";
 import { fillFigures } from "../src/data/placeholders";
+import { figure } from "../src/data/number";
 import { mapsOf } from "../src/data/shrink";
+import { extent } from "../src/data/tensors";
 import { cellAt, operatorOf, patchAt, windowOf, winnerOf } from "../src/data/window";
 import type { Explanation, Layer, ModelDetail, Source } from "../src/data/wire";
 import { colourIndex, lutFor, USUAL_GAMMA } from "../src/draw/colour";
 import { raysOf } from "../src/scene/rays";
 import { exerciseOf, ownParameters, ownWords } from "../src/views/calculator";
+import { limitOf } from "../src/views/matrix";
 import { gammaAt, placeOf, readGamma } from "../src/views/gamma";
 import { sumsOf } from "../src/views/steps";
 import { unitWords } from "../src/views/words";
@@ -218,6 +221,15 @@ describe("comparing", () => {
     expect([...found.values]).toEqual([-1, -2, -3]);
     expect([found.mean, found.largest, found.correlation]).toEqual([2, 3, expect.closeTo(1, 12)]);
     expect(difference(Float32Array.of(1, 1), Float32Array.of(1, 2)).correlation).toBeNaN();
+  });
+  it("leaves out what is not finite, as the service does", async () => {
+    const maps = await mapsOf(new Float32Array([NaN, 1, 5, Infinity, NaN, NaN, -Infinity, NaN]), [2, 2, 2], 8);
+    expect([...maps.min]).toEqual([1, 0]);
+    expect([...maps.max]).toEqual([5, 0]);
+    expect([...maps.pixels]).toEqual([0, 0, 255, 0, 0, 0, 0, 0]); // NaN and infinity count as 0, below the range
+    expect(extent(new Float32Array([NaN, 2, -Infinity, -3]))).toEqual([-3, 2]);
+    expect(extent(new Float32Array([NaN]))).toEqual([0, 0]);
+    expect([figure(NaN), figure(Infinity), limitOf([[null, NaN, -2]]), limitOf([[0, null]])]).toEqual(["not finite", "not finite", 2, 0]);
   });
   it("shrinks exact maps by area mean and keeps their ends", async () => {
     const maps = await mapsOf(Float32Array.from({ length: 16 }, (_, k) => k), [1, 4, 4], 2);

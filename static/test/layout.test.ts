@@ -112,7 +112,12 @@ describe("colours", () => {
   it("keeps within the table, also for a flat map", () => {
     expect(colourIndex(9, 0, 1)).toBe(255);
     expect(colourIndex(-9, 0, 1)).toBe(0);
-    expect(colourIndex(5, 5, 5)).toBe(127);
+    expect(colourIndex(5, 5, 5)).toBe(0);
+    expect(colourIndex(0, ...rangeFor("signed", 0, 0, 0, 0))).toBe(127);
+  });
+  it("shows a map of one value by its layer's range", () => {
+    expect(rangeFor("map", -1, 3, 2, 2)).toEqual([-1, 3]);
+    expect(rangeFor("signed", -1, 3, 2, 2)).toEqual([-3, 3]);
   });
   it("has 256 opaque colours, viridis from dark to light", () => {
     for (const theme of ["dark", "light"] as const) {

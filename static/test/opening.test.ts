@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { forgetNetwork, readPlace, unitWithin } from "../src/data/link";
-import { openingOf } from "../src/data/opening";
-import type { Model } from "../src/data/wire";
+import { goneLayer, openingOf } from "../src/data/opening";
+import type { Model, ModelDetail } from "../src/data/wire";
 import { sampleFor } from "../src/input/samples";
 
 function model(id: string, channels: number, trained: boolean): Model {
@@ -28,6 +28,15 @@ describe("what a link opens", () => {
     const weights = openingOf({ model: "photos", weights: "gone" }, models);
     expect(weights).toMatchObject({ model: { id: "photos" }, weights: "usual", known: true });
     expect(weights?.told).toContain("PHOTOS has no weights “gone”");
+  });
+  it("is no layer that the network has not got, which is said", () => {
+    const detail = { ...model("photos", 3, true), layers: [{ name: "conv1" }] } as unknown as ModelDetail;
+    const place = { layer: "conv1", unit: [0], panel: "window" };
+    expect(goneLayer(place, detail)).toBeNull();
+    expect(place).toMatchObject({ layer: "conv1" });
+    const gone = { layer: "conv9", unit: [0], panel: "window" };
+    expect(goneLayer(gone, detail)).toContain("PHOTOS has no layer “conv9”");
+    expect(gone).toEqual({});
   });
   it("takes nothing of another network along", () => {
     const place = readPlace("#model=gone&layer=a&unit=1&panel=window&tour=3&folded=b&hidden=c&camera=1,2,3,4,5,6,0&scale=map");

@@ -15,7 +15,7 @@ import { raysOf } from "../src/scene/rays";
 import { meanOf } from "../src/data/mean";
 import { planeOf } from "../src/scene/sketch";
 import { atlasOf } from "../src/scene/slab";
-import type { Pose } from "../src/scene/stage";
+import type { Pose } from "../src/data/pose";
 import { Turns } from "../src/scene/turns";
 
 const names = (text: string): { name: string }[] => text.split("").map((name) => ({ name }));

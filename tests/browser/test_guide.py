@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Locator, expect
 
 from app.catalog import Catalog
@@ -226,6 +227,21 @@ def test_playing_pauses_and_goes_on(visit: Open, api: httpx.Client) -> None:
     assert player.get_attribute("data-filled") == filled
 
 
+def test_a_panels_calculator_keeps_what_was_typed(visit: Open, api: httpx.Client, catalog: Catalog) -> None:
+    model = catalog.models[0].id
+    layer = layer_with(api, model, "conv", padding=[0, 0, 0, 0])
+    seen = visit(f"#model={model}&layer={layer['name']}&unit=0&panel=calculator")
+    stride = seen.page.locator("#inspector [data-field=stride]")
+    stride.fill("3")
+    seen.page.locator("#inspector [data-focus=next]").click()
+    expect(seen.page.locator("#inspector h2")).to_contain_text("map 1")
+    expect(stride).to_have_value("3")
+    stride.focus()
+    seen.page.emulate_media(color_scheme="light")
+    seen.page.keyboard.press("Escape")
+    expect(seen.page.locator("#inspector")).to_be_hidden()
+
+
 def test_the_calculator_does_the_course_s_exercises(visit: Open) -> None:
     seen = visit(size=NARROW)
     seen.page.keyboard.press("k")
@@ -337,6 +353,10 @@ def test_patches_are_covered_when_asked_for_and_the_pointer_reads_what_each_cost
     seen.page.locator(".bars li").nth(1).locator(".bar-row").click()
     seen.page.locator(".looked button[data-method=occlusion]").click()
     heat = check_heat(seen, api, "occlusion")
+    with seen.page.expect_download() as saved:
+        seen.page.locator(".looked .downloads button").click()
+    with Image.open(saved.value.path()) as picture:
+        assert (picture.height, picture.width) == heat.shape, "the picture that is seen"
     canvas, (row, column) = seen.page.locator(".looked canvas[data-method]"), (heat.shape[0] // 2, heat.shape[1] // 3)
     box = canvas.bounding_box()
     assert box is not None

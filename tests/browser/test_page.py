@@ -229,13 +229,14 @@ def test_everything_by_keyboard(visit: Open, api: httpx.Client) -> None:
     keys.press("ArrowRight")
     assert canvas.get_attribute("aria-valuenow") == "1"
     keys.press("Enter")
-    seen.page.locator(".enlarged canvas").focus()
+    expect(seen.page.locator(".enlarged canvas")).to_be_focused()  # the list is long, the panel stands behind it
     keys.press("ArrowRight")
     seen.page.locator(".explanation").wait_for()
     keys.press("ArrowRight")
     seen.page.wait_for_selector(".explanation[data-unit='1,0,1']")
     keys.press("Escape")
     expect(seen.page.locator("#inspector")).to_be_hidden()
+    expect(canvas).to_be_focused()
     keys.press("2")
     second = api.get("/api/v1/models").json()["models"][1]["id"]
     seen.page.wait_for_selector(f'.layer-list[data-model="{second}"]')

@@ -1,6 +1,6 @@
 /** The API client: typed answers, bytes as they come, and errors as sentences. */
 
-import type { Answer, Explanation, Model, ModelDetail, Pull, Run, SaliencyMethod, Tour } from "./wire";
+import type { Answer, Explanation, Model, ModelDetail, Pull, Run, SaliencyMethod, Source, Tour } from "./wire";
 
 /** A problem document (RFC 9457), or a server that did not answer (`status` 0). */
 export class Problem extends Error {
@@ -41,6 +41,11 @@ export function problemOf(status: number, body: string, retryAfter: number | nul
 
 const segment = encodeURIComponent;
 
+type Rows = (number | null)[][];
+
+/** An explanation as JSON has it. */
+type Told = Omit<Explanation, "value" | "sources"> & { value: number | null; sources: (Omit<Source, "values" | "weights"> & { values: Rows; weights: Rows | null })[] };
+
 /** An encoded image. Bytes, which the page made itself, are sent at once; a Blob's are fetched from another process first. */
 export type Picture = Blob | Uint8Array<ArrayBuffer>;
 
@@ -77,13 +82,14 @@ export class Api {
     }
   }
 
-  /** Runs an image through a network; the same image gives the same run. */
-  createRun(model: string, weights: string, image: Picture, precision = "fp32"): Promise<Run> {
+  /** Runs an image through a network; the same image gives the same run. Given up with the signal. */
+  createRun(model: string, weights: string, image: Picture, precision = "fp32", signal: AbortSignal | null = null): Promise<Run> {
     const query = `weights=${segment(weights)}&precision=${segment(precision)}&top=5`;
     return this.json(`/models/${segment(model)}/runs?${query}`, {
       method: "POST",
       body: image,
       headers: { "Content-Type": mediaTypeOf(image) },
+      signal,
     });
   }
 
@@ -125,7 +131,7 @@ export class Api {
 
   /** The picture as the network saw it. */
   async input(run: string): Promise<ImageBitmap> {
-    return createImageBitmap(await (await this.fetch(`/runs/${segment(run)}/input.png`)).blob());
+    return createImageBitmap(await this.ask(`/runs/${segment(run)}/input.png`, (answer) => answer.blob()));
   }
 
   /** The maps of some layers, at most `tile` pixels a side. */
@@ -137,8 +143,11 @@ export class Api {
     return this.bytes(`/runs/${segment(run)}/layers/${segment(layer)}/tensor.npy`);
   }
 
-  explanation(run: string, layer: string, unit: readonly number[]): Promise<Explanation> {
-    return this.json(`/runs/${segment(run)}/layers/${segment(layer)}/units/${unit.join("/")}`);
+  /** A number that is not finite, which JSON writes as null, is NaN here. */
+  async explanation(run: string, layer: string, unit: readonly number[]): Promise<Explanation> {
+    const told = await this.json<Told>(`/runs/${segment(run)}/layers/${segment(layer)}/units/${unit.join("/")}`);
+    const known = (rows: Rows): number[][] => rows.map((row) => row.map((one) => one ?? NaN));
+    return { ...told, value: told.value ?? NaN, sources: told.sources.map((one) => ({ ...one, values: known(one.values), weights: one.weights === null ? null : known(one.weights) })) };
   }
 
   /** Where the network looked for a class, (H, W) of the input's size as .npy; given up with the signal. */
@@ -170,29 +179,26 @@ export class Api {
     return `${this.root}/api/v1${path}`;
   }
 
-  private async json<T>(path: string, init?: RequestInit): Promise<T> {
-    return (await (await this.fetch(path, init)).json()) as T;
+  private json<T>(path: string, init?: RequestInit): Promise<T> {
+    return this.ask(path, async (answer) => (await answer.json()) as T, init);
   }
 
-  private async bytes(path: string, init?: RequestInit): Promise<ArrayBuffer> {
-    return (await this.fetch(path, init)).arrayBuffer();
+  private bytes(path: string, init?: RequestInit): Promise<ArrayBuffer> {
+    return this.ask(path, (answer) => answer.arrayBuffer(), init);
   }
 
-  private async fetch(path: string, init?: RequestInit): Promise<Response> {
-    let response: Response;
+  /** An answer, read to its end: the connection may break off before it begins, or within it. */
+  private async ask<T>(path: string, read: (answer: Response) => Promise<T>, init?: RequestInit): Promise<T> {
     try {
-      response = await fetch(this.url(path), init);
+      const answer = await fetch(this.url(path), init);
+      if (answer.ok) return await read(answer);
+      const seconds = Number(answer.headers.get("Retry-After") ?? NaN); // a date is never sent here
+      throw problemOf(answer.status, await answer.text(), Number.isFinite(seconds) ? seconds : null);
     } catch (error) {
-      if (init?.signal?.aborted === true) throw error;
+      if (error instanceof Problem && error.is("run-not-found")) this.lost(decodeURIComponent(path.split("/")[2] ?? "").split("?")[0] ?? "");
+      if (error instanceof Problem || error instanceof SyntaxError || init?.signal?.aborted === true) throw error;
       throw new Problem(0, "", "The server does not answer. Is it still running?");
     }
-    if (!response.ok) {
-      const seconds = Number(response.headers.get("Retry-After") ?? NaN); // a date is never sent here
-      const problem = problemOf(response.status, await response.text(), Number.isFinite(seconds) ? seconds : null);
-      if (problem.is("run-not-found")) this.lost(decodeURIComponent(path.split("/")[2] ?? "").split("?")[0] ?? "");
-      throw problem;
-    }
-    return response;
   }
 }
 

@@ -1,6 +1,6 @@
 /** The deep link: what is shown, written in the URL's fragment, so that a link shows the same again. */
 
-import type { Pose } from "../scene/stage";
+import type { Pose } from "./pose";
 
 export interface Place {
   model?: string;

@@ -2,7 +2,7 @@
 
 /** A value with four significant digits or so: 0.0312, −1.716, 127.4, 3.1e-7. */
 export function figure(value: number): string {
-  if (!Number.isFinite(value)) return String(value);
+  if (!Number.isFinite(value)) return "not finite";
   const size = Math.abs(value);
   if (value === 0) return "0";
   const text = size < 1e-4 || size >= 1e7 ? value.toExponential(2) : size >= 1000 ? value.toFixed(0) : size >= 100 ? value.toFixed(1) : size >= 1 ? value.toFixed(3) : value.toPrecision(3);
@@ -13,6 +13,7 @@ export function figure(value: number): string {
 export function brief(value: number): string {
   const size = Math.abs(value);
   if (value === 0) return "0";
+  if (!Number.isFinite(value)) return "×"; // a NaN or an infinity
   const text = size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : size >= 0.005 ? value.toFixed(2) : value.toExponential(0);
   return text.replace(/^(-?)0\./, "$1.").replace(/-/g, "\u2212");
 }
@@ -51,9 +52,9 @@ export function timeLeft(seconds: number): string {
   return `${Math.max(1, Math.round(seconds))} s`;
 }
 
-/** How long, in the largest unit that fits. */
+/** How long at most, in the largest unit that fits. */
 export function duration(seconds: number): string {
-  if (seconds >= 7200) return `${Math.round(seconds / 3600)} hours`;
-  if (seconds >= 120) return `${Math.round(seconds / 60)} minutes`;
+  if (seconds >= 7200) return `${Math.ceil(seconds / 3600)} hours`;
+  if (seconds >= 120) return `${Math.ceil(seconds / 60)} minutes`;
   return `${seconds} seconds`;
 }

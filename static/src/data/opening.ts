@@ -1,7 +1,7 @@
 /** What a link opens: its network and weights where the server has them, and else something instead, which is said. */
 
-import type { Place } from "./link";
-import type { Model } from "./wire";
+import { forgetUnit, type Place } from "./link";
+import type { Model, ModelDetail } from "./wire";
 
 export interface Opening {
   model: Model;
@@ -25,4 +25,12 @@ export function openingOf(place: Place, models: readonly Model[]): Opening | nul
 
 function trained(model: Model): boolean {
   return model.weights.some((weights) => weights.id === model.default_weights && weights.trained);
+}
+
+/** What to say of a layer that a link names and the network has not, which is forgotten; null where there is none. */
+export function goneLayer(place: Place, model: ModelDetail): string | null {
+  const { layer } = place;
+  if (layer === undefined || model.layers.some((one) => one.name === layer)) return null;
+  forgetUnit(place);
+  return `${model.title} has no layer “${layer}”, which the link names.`;
 }

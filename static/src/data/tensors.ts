@@ -28,12 +28,12 @@ export class Tensors {
   }
 }
 
-/** Smallest and largest number. */
+/** Smallest and largest finite number, as the service has them; 0 to 0 where none is finite. */
 export function extent(values: Float32Array): [low: number, high: number] {
   let [low, high] = [Infinity, -Infinity];
   for (const value of values) {
-    if (value < low) low = value;
-    if (value > high) high = value;
+    if (value < low && value !== -Infinity) low = value;
+    if (value > high && value !== Infinity) high = value;
   }
-  return [low, high];
+  return low <= high ? [low, high] : [0, 0];
 }

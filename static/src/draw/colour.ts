@@ -77,17 +77,20 @@ function bend(lut: Lut, gamma: number, signed: boolean): Lut {
   });
 }
 
-/** The values at both ends of the colours, for a map (`min`, `max`) of a layer (`low`, `high`). */
+/** The values at both ends of the colours, for a map (`min`, `max`) of a layer (`low`, `high`).
+ *
+ * A map of one value, such as a unit of a full layer, has no range of its own: the layer's says more.
+ */
 export function rangeFor(scale: Scale, low: number, high: number, min: number, max: number): [from: number, to: number] {
-  if (scale === "map") return [min, max];
-  if (scale === "layer") return [low, high];
+  if (scale === "map" && max > min) return [min, max];
+  if (scale !== "signed") return [low, high];
   const limit = Math.max(Math.abs(low), Math.abs(high));
   return [-limit, limit];
 }
 
-/** Index of the colour of `value`, 0 to 255; an empty range takes the middle. */
+/** Index of the colour of `value`, 0 to 255; of an empty range the first, or zero's where the range is signed. */
 export function colourIndex(value: number, from: number, to: number): number {
-  if (!(to > from)) return 127;
+  if (!(to > from)) return Object.is(from, -0) ? 127 : 0;
   const index = Math.round(((value - from) / (to - from)) * 255);
   return index < 0 ? 0 : index > 255 ? 255 : index;
 }

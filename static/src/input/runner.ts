@@ -46,6 +46,7 @@ export class Runner {
   private refused = false; // what was said last is of an input that came later than what is shown
   private renewed = -RENEWAL; // performance.now()
   private breaks = 0; // of the connection, without an answer between
+  private sending: { input: Input; given: AbortController } | null = null;
   private readonly api: Api;
   private readonly events: RunnerEvents;
   private readonly busy = new Busy(document.body);
@@ -57,9 +58,10 @@ export class Runner {
     this.events = events;
   }
 
-  /** Takes an input, and runs it now or after the run in progress. */
+  /** Takes an input, and runs it now: what is being sent is given up, unless it is a drawing, whose lines follow each other quickly. */
   start(input: Input): void {
     if (input !== this.current) this.breaks = 0;
+    if (this.sending !== null && !("blank" in this.sending.input)) this.sending.given.abort();
     this.current = input;
     this.refused = false;
     if (this.events.served() !== null) this.runs.push(input);
@@ -91,15 +93,19 @@ export class Runner {
     const served = this.events.served();
     if (served === null) return;
     const { model, weights } = served;
+    const given = new AbortController();
+    this.sending = { input, given };
     try {
-      const run = "run" in input ? await this.api.run(input.run) : await this.api.createRun(model.id, weights.id, await input.picture(), this.events.precision());
-      if (!this.serves(served)) return; // the reader has gone on to another network
+      const run = "run" in input ? await this.api.run(input.run) : await this.api.createRun(model.id, weights.id, await input.picture(), this.events.precision(), given.signal);
+      if (given.signal.aborted || !this.serves(served)) return; // the reader has gone on to another picture, or network
       if (this.current === input && "accepted" in input) input.accepted();
       this.accepted = input;
       this.events.answered(run, input, served);
       this.shows.push({ model, weights, run, input });
     } catch (error) {
-      this.failed(error, served, input);
+      if (!given.signal.aborted) this.failed(error, served, input);
+    } finally {
+      this.sending = null;
     }
   }
 

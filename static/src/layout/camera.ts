@@ -4,7 +4,7 @@
  * Screen positions are CSS pixels from the window's top left.
  */
 
-import type { Pose } from "../scene/stage";
+import type { Pose } from "../data/pose";
 import type { Vec } from "./plates";
 
 /** The window, and how much of each side panels cover. */

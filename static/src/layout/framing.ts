@@ -1,6 +1,6 @@
 /** Which pose shows what: everything in the part of the window that no panel covers, and tiles large enough to be read. */
 
-import type { Pose } from "../scene/stage";
+import type { Pose } from "../data/pose";
 import { add, Camera, type Frame } from "./camera";
 import { blockCorners, plateCorners, tileCorner } from "./pick";
 import type { Plate, Vec } from "./plates";

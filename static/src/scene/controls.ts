@@ -1,7 +1,7 @@
 /** Moving about with mouse, wheel, fingers and arrow keys: turns, pans and zooms, and reports clicks and hovering. */
 
 import { Camera } from "../layout/camera";
-import type { Pose } from "./stage";
+import type { Pose } from "../data/pose";
 
 export interface Hand {
   camera: () => Camera;

@@ -4,7 +4,7 @@ import { between, Camera, type Frame } from "../layout/camera";
 import { bringing, fitting, roomOf } from "../layout/framing";
 import type { Vec } from "../layout/plates";
 import type { Clock } from "./clock";
-import type { Pose } from "./stage";
+import type { Pose } from "../data/pose";
 
 const FLIGHT = 380;
 const MAKING_ROOM = 260;

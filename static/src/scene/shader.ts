@@ -42,9 +42,9 @@ const float TABLE = 256.0;
 
 vec3 shade(float share, float low, float high) {
   float index = share;
-  if (scale != 2) {
+  if (scale != 2 || high <= low) { // a map of one value has no range of its own
     float value = mix(low, high, share);
-    index = scale == 1 ? (value - span.x) / max(span.y - span.x, 1e-30) : value / max(max(abs(span.x), abs(span.y)), 1e-30);
+    index = scale != 0 ? (value - span.x) / max(span.y - span.x, 1e-30) : value / max(max(abs(span.x), abs(span.y)), 1e-30);
   }
   if (gamma != 1.0) index = sign(index) * pow(min(abs(index), 1.0), gamma);
   if (scale == 0) index = 0.5 + 0.5 * index;

@@ -1,11 +1,6 @@
-/** The camera as deep links keep it: angles in radians, lengths in scene units. */
-export interface Pose {
-  target: [number, number, number];
-  distance: number;
-  azimuth: number;
-  elevation: number;
-  flat: boolean;
-}
+import type { Pose } from "../data/pose";
+
+export type { Pose };
 
 /** What the rest of the page may ask of the scene. */
 export interface Stage {

@@ -373,7 +373,7 @@ export class Theatre implements Stage {
     if (world === null) return;
     const steered = this.clock.moves("hand") || this.clock.moves("camera");
     const detail = this.surface.settle(!sharp && (moving || this.live.on), Math.max(this.clock.lastFrame, this.live.on ? this.clock.waited : 0));
-    const settled = !(steered || this.clock.moves("frame") || this.clock.moves("arrange"));
+    const settled = sharp || !(steered || this.clock.moves("frame") || this.clock.moves("arrange"));
     const { behind } = this.surface; // names wait for the maps of a sketch, or go where its plates have moved
     const shows = this.paper.shows(camera, settled, detail);
     const late = this.stale && !(this.live.on && this.paper.age < LIVE); // a pen changes probabilities faster than they can be read

@@ -21,7 +21,7 @@ export class Arithmetic {
   private readonly place: Place;
   private readonly again: () => void;
   private precisions: readonly string[] = ["fp32"];
-  private latest: Input | null = null; // what is asked about
+  private latest = {}; // what is asked about: another each time
 
   /** `again` runs the picture once more, with the arithmetic that was chosen. */
   constructor(api: Api, place: Place, again: () => void) {
@@ -39,7 +39,7 @@ export class Arithmetic {
   /** Offers what these weights can do. */
   fit(weights: WeightsInfo): void {
     this.precisions = weights.precisions;
-    this.latest = null; // what was asked of other weights is no answer of these
+    this.latest = {}; // what was asked of other weights is no answer of these
     this.element.hidden = weights.precisions.length < 2;
     this.table.replaceChildren();
     this.switches.replaceChildren(...weights.precisions.map((one) => button(NAMES[one] ?? one, () => { this.choose(one); }, { "data-precision": one, "aria-pressed": String(one === this.precision) })));
@@ -55,7 +55,7 @@ export class Arithmetic {
 
   /** Asks every arithmetic for its answer, while another than the usual one is chosen. */
   compare(model: ModelDetail, weights: WeightsInfo, input: Input): void {
-    this.latest = input;
+    const asked = (this.latest = {});
     const here = "picture" in input; // or only the run that a link names
     for (const one of this.switches.children) {
       one.toggleAttribute("disabled", !here);
@@ -75,7 +75,7 @@ export class Arithmetic {
       } catch (error) {
         shown = h("p", { class: "prompt" }, messageOf(error));
       }
-      if (this.latest === input && this.precision !== "fp32") this.table.replaceChildren(shown);
+      if (this.latest === asked && this.precision !== "fp32") this.table.replaceChildren(shown);
     });
   }
 }

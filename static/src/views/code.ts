@@ -5,7 +5,7 @@ import { count } from "../data/number";
 import type { Explanation } from "../data/wire";
 import { lutFor, type Theme } from "../draw/colour";
 import { uprightShape } from "../layout/tiles";
-import { matrix } from "./matrix";
+import { limitOf, matrix } from "./matrix";
 
 /** Cells of the code and of the layer below that have the same sign, and those that have not. */
 export function agreement(explanation: Explanation): { agree: number; differ: number; differs: boolean[] } {
@@ -20,7 +20,7 @@ export function codeView(explanation: Explanation, theme: Theme): HTMLElement {
   const squares = values.map((value, index) => (value - (code[index] ?? 0)) ** 2);
   const shape = uprightShape(values.length);
   const lut = lutFor("signed", theme);
-  const limit = Math.max(...values.map(Math.abs), ...code.map(Math.abs), 1e-12);
+  const limit = limitOf([values, code]);
   const { agree, differ, differs } = agreement(explanation);
   const framed = (index: number): boolean => differs[index] === true;
   const below = explanation.sources[0]?.layer ?? "below";
@@ -28,6 +28,6 @@ export function codeView(explanation: Explanation, theme: Theme): HTMLElement {
     h("div", { class: "code-pictures" },
       matrix([values], { label: below, lut, limit, shape, numbers: false, framed }),
       matrix([code], { label: "Fixed code", lut, limit, shape, numbers: false, framed }),
-      matrix([squares], { label: "Difference²", lut, limit: Math.max(...squares, 1e-12), shape, numbers: false, framed })),
+      matrix([squares], { label: "Difference²", lut, limit: limitOf([squares]), shape, numbers: false, framed })),
     h("figcaption", {}, `${count(agree)} of ${count(values.length)} cells have the sign that the code wants; ${differ === 0 ? "none differs" : `${count(differ)} framed ${differ === 1 ? "one differs" : "ones differ"}`}.`));
 }

@@ -176,6 +176,7 @@ export class Compare {
     const [first, second] = await Promise.all([this.tensors.get(left.run.id, a.name), this.tensors.get(right.run.id, b.name)]);
     const wide = this.maps.clientWidth;
     const width = wide < 700 ? wide : Math.floor((wide - 48) / 3);
+    this.words.textContent = "";
     this.maps.replaceChildren(await pairView({ title: this.titleOf(left), layer: a, data: first.data }, { title: this.titleOf(right), layer: b, data: second.data }, { ...this.host.look(), differentFirst: this.order.checked, width }));
     Object.assign(this.maps.dataset, { left: a.name, right: b.name, leftRun: left.run.id, rightRun: right.run.id });
   }

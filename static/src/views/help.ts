@@ -77,6 +77,7 @@ function sheet(): HTMLDialogElement {
   const dialog = h("dialog", { class: "help", "aria-label": title },
     h("header", {}, h("h2", {}, title), button("×", () => { dialog.close(); }, { class: "tool", "aria-label": "Close" })),
     ...groups.map(([group, keys]) => h("section", {}, h("h3", {}, group), h("dl", {}, ...keys.flatMap(([key, meaning]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, meaning)])))),
+    h("p", { class: "dim" }, "Lines lead to the cells that feed the number under the pointer: orange ones add to it, blue ones take away, the thick one wins a maximum. The frame on the picture is all that the number can see."),
     h("p", { class: "dim" }, "Shapes are channels × height × width. Drop or paste a photo anywhere on the page."),
     h("p", { class: "help-pages" }, ...pages()));
   document.body.append(dialog);

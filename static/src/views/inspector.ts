@@ -60,7 +60,9 @@ export class Inspector {
   private readonly events: InspectorEvents;
   private view: InspectorView = "map";
   private player: { key: string; player: Player } | null = null;
+  private calculator: { layer: Layer; element: HTMLElement | null } | null = null;
   private last: Shown | null = null;
+  private overtake: () => void = () => undefined; // what waits for its numbers gives way
 
   constructor(place: HTMLElement, api: Api, tensors: Tensors, events: InspectorEvents) {
     this.place = place;
@@ -74,6 +76,7 @@ export class Inspector {
     this.trail.length = 0;
     this.player?.player.pause();
     this.player = null;
+    this.calculator = null;
     this.last = null;
     this.shown.forget();
     this.view = "map";
@@ -95,16 +98,18 @@ export class Inspector {
 
   /** Shows a map (`unit` is [c]) or a unit ([c, y, x], or [i] of a vector) of a run. */
   show(model: ModelDetail, run: Run, layer: Layer, unit: number[], look: Look): void {
+    this.overtake();
     this.shown.push(async () => {
       const shown = (this.last = { model, run, layer, unit, look });
       const stays = (): boolean => this.last === shown; // the panel may be closed while its numbers come
       if (this.place.hidden) this.open(layer, unit[0] ?? 0);
       await new Promise<void>(whenDrawable);
       try {
-        const tensor = await this.tensors.get(run.id, layer.name);
-        if (!stays()) return;
+        const overtaken = new Promise<null>((resolve) => { this.overtake = () => { resolve(null); }; });
+        const tensor = await Promise.race([this.tensors.get(run.id, layer.name), overtaken]); // it may be many megabytes
+        if (tensor === null || !stays()) return;
         const view = !slides(layer) || (this.view === "calculator" && exerciseOf(layer, model.layers) === null) ? "map" : this.view;
-        const above = view === "window" ? await this.windowView(shown, tensor) : view === "calculator" ? calculatorView(layer, model) : null;
+        const above = view === "window" ? await this.windowView(shown, tensor) : view === "calculator" ? this.calculatorView(layer, model) : null;
         if (!stays()) return;
         this.render(shown, tensor, view, above);
         if (unit.length === layer.shape.length) await this.explain(shown);
@@ -137,8 +142,10 @@ export class Inspector {
     const [low, high] = extent(tensor.data);
     const [min, max] = extent(values);
     const vector = layer.shape.length < 3;
-    const label = vector && model.labels.length === channels ? ` “${model.labels[channel] ?? ""}”` : "";
+    const won = run.predictions[0]?.index === channel ? ", the most likely" : "";
+    const label = vector && model.labels.length === channels ? ` “${model.labels[channel] ?? ""}”${won}` : "";
     const focused = this.wanted ? "map" : document.activeElement instanceof HTMLElement && this.place.contains(document.activeElement) ? document.activeElement.dataset["focus"] ?? "map" : undefined; // what has gone, such as a step of the walk, gives the keys to the map
+    const typing = document.activeElement instanceof HTMLElement && above?.contains(document.activeElement) === true ? document.activeElement : null;
     const step = (by: number): void => {
       this.events.select(layer.name, [(channel + by + channels) % channels, ...unit.slice(1)]);
     };
@@ -163,13 +170,13 @@ export class Inspector {
         legendView(look, from, to, map),
         h("p", { class: "dim" }, `${shapeText(layer.shape)} (C × H × W). Activations have no physical unit; rows and columns count the map's cells from 0.`));
     }
-    const explanation = h("div", { class: "explain-place", "aria-live": "polite" });
+    const explanation = h("div", { class: "explain-place" });
     if (!vector && unit.length < 3) explanation.append(h("p", { class: "prompt" }, "Choose a pixel of this map to see where its number comes from."));
     this.place.append(this.elsewhereNote(layer, channel), explanation, this.downloads(run, layer, channel, look));
     this.place.hidden = false;
     this.wanted = false;
     const next = focused === undefined ? null : this.place.querySelector<HTMLElement>(`[data-focus="${focused}"]`) ?? (focused === "map" ? this.place.querySelector<HTMLElement>('[data-focus="next"]') : null);
-    next?.focus({ preventScroll: true });
+    (typing ?? next)?.focus({ preventScroll: true });
   }
 
   private viewsBar(view: InspectorView, calculates: boolean): HTMLElement {
@@ -200,6 +207,15 @@ export class Inspector {
     }, { ...look, width: side(), choose: (chosen) => { this.choose(layer, chosen); }, moved: (row, column) => { this.windowMoved(row, column); } }, y * width + x);
     this.player = { key, player };
     return player.element;
+  }
+
+  /** The calculator of the layer; one a layer, so that what was typed stays while another look or map of it is chosen. */
+  private calculatorView(layer: Layer, model: ModelDetail): HTMLElement | null {
+    if (this.calculator?.layer !== layer) {
+      const exercise = exerciseOf(layer, model.layers);
+      this.calculator = { layer, element: exercise === null ? null : new Calculator(exercise, ownWords(layer, exercise)).element };
+    }
+    return this.calculator.element;
   }
 
   /** What is explained below is another cell than the one where the window stands. */
@@ -274,11 +290,6 @@ export class Inspector {
 export function slides(layer: Layer): boolean {
   const [, height, width] = sizeOf(layer);
   return windowOf(layer) !== null && height * width > 1;
-}
-
-function calculatorView(layer: Layer, model: ModelDetail): HTMLElement | null {
-  const exercise = exerciseOf(layer, model.layers);
-  return exercise === null ? null : new Calculator(exercise, ownWords(layer, exercise)).element;
 }
 
 const side = (): number => Math.min(SIDE, window.innerWidth - 48);

@@ -5,14 +5,10 @@ import type { Maps } from "../data/maps";
 import type { ModelDetail } from "../data/wire";
 import { railWidth } from "../draw/rail";
 import { layoutRail } from "../layout/rail";
-import { Row, type RowLook } from "./row";
+import { Row, type RowEvents, type RowLook } from "./row";
 
 /** So many rows are built in one task. */
 const PORTION = 24;
-
-export interface LayersEvents {
-  select: (layer: string, unit: number[]) => void;
-}
 
 export class LayerList {
   private rows = new Map<string, Row>();
@@ -20,13 +16,13 @@ export class LayerList {
   private readonly list = h("div", { class: "layer-list" });
   private readonly names = h("datalist", { id: "layer-names" });
   private readonly find = h("input", { id: "find", type: "search", list: "layer-names", placeholder: "Find a layer", autocomplete: "off", "aria-label": "Find a layer", "aria-keyshortcuts": "/" });
-  private readonly events: LayersEvents;
+  private readonly events: RowEvents;
   private readonly seen: IntersectionObserver;
   private lanes = 1;
   private readonly foldAll = button("Fold all", () => { this.fold(!this.folded); }, { class: "tool" });
   private folded = false;
 
-  constructor(place: HTMLElement, events: LayersEvents) {
+  constructor(place: HTMLElement, events: RowEvents) {
     this.events = events;
     this.find.addEventListener("change", () => { this.reveal(this.find.value); });
     place.append(h("div", { class: "toolbar" }, this.find, this.names, this.foldAll), this.list);
@@ -51,7 +47,7 @@ export class LayerList {
     this.fold(false); // as its rows begin
     for (const [index, layer] of model.layers.entries()) {
       const place = rail.rows[index];
-      if (place !== undefined) rows.set(layer.name, new Row(layer, place, rail.lanes, model.labels, this.events.select));
+      if (place !== undefined) rows.set(layer.name, new Row(layer, place, rail.lanes, model.labels, this.events));
       if (index % PORTION === PORTION - 1) await breathe();
       if (rows !== this.rows) return; // another network is shown by now
     }

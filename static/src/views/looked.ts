@@ -11,6 +11,7 @@ import { lutFor, rangeFor } from "../draw/colour";
 import { drawHeat } from "../draw/heat";
 import { whenDrawable } from "../draw/ready";
 import { currentTheme } from "../theme";
+import { saveFile } from "./file";
 import { legendView } from "./legend";
 import { messageOf } from "./notices";
 
@@ -128,6 +129,9 @@ export class Looked {
       delete readout.dataset["value"];
     });
     const file = h("a", { href: this.api.saliencyUrl(run.id, method, prediction.index), download: `${model.id}-${method}-${prediction.index}.npy` }, "Its numbers, for numpy.load");
-    return [canvas, legend, readout, h("p", {}, METHODS[method].shows), file];
+    const overlay = button("This picture (PNG)", () => {
+      canvas.toBlob((blob) => { if (blob !== null) saveFile(blob, `${model.id}-${method}-${prediction.index}.png`); });
+    }, { class: "tool" });
+    return [canvas, legend, readout, h("p", {}, METHODS[method].shows), h("p", { class: "downloads" }, overlay, file)];
   }
 }

@@ -16,6 +16,11 @@ export interface MatrixOptions {
   words?: (row: number, column: number) => string; // a line above the number: how it came about
 }
 
+/** The largest magnitude of a block's finite numbers; 0 where all are 0. */
+export function limitOf(rows: Patch): number {
+  return rows.flat().reduce<number>((most, value) => (value !== null && Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most), 0);
+}
+
 /** Above this many columns a number would not fit its cell. */
 const NUMBERED_COLUMNS = 7;
 
@@ -43,7 +48,7 @@ export function matrix(rows: Patch, options: MatrixOptions): HTMLElement {
       grid.append(cell);
     });
   });
-  return h("figure", { class: "block" }, grid, h("figcaption", {}, options.label, h("span", { class: "dim", title: "The colours run from minus this to this" }, ` · colours ±${brief(options.limit)}`)));
+  return h("figure", { class: "block" }, grid, h("figcaption", {}, options.label, h("span", { class: "dim", title: "The colours run from minus this to this" }, options.limit > 0 ? ` · colours ±${brief(options.limit)}` : " · all 0")));
 }
 
 function reshape(values: readonly (number | null)[], [rows, columns]: readonly [number, number]): Patch {

@@ -3,13 +3,13 @@
 import { button, calm, h } from "../dom";
 import { sizeOf } from "../data/maps";
 import { brief, count, figure } from "../data/number";
-import { cellAt, patchAt, winnerOf, type Cell, type Operator, type Patch, type Window } from "../data/window";
+import { cellAt, patchAt, winnerOf, type Cell, type Operator, type Window } from "../data/window";
 import { extent } from "../data/tensors";
 import type { Layer } from "../data/wire";
 import { cssColour, lutFor, rangeFor, type Scale, type Theme } from "../draw/colour";
 import { drawMap, sizeCanvas } from "../draw/maps";
 import { legendView } from "./legend";
-import { linkCells, matrix } from "./matrix";
+import { limitOf, linkCells, matrix } from "./matrix";
 import { ACTIVATIONS } from "./words";
 
 export interface Film {
@@ -270,7 +270,6 @@ export class Player {
     const lut = lutFor("signed", this.options.theme);
     const patch = patchAt(film.window, film.input, film.source.shape, this.drawn, cell.top, cell.left);
     const kernel = film.operator.kernels?.[Number(this.map.value)];
-    const limitOf = (rows: Patch): number => Math.max(...rows.flat().map((value) => Math.abs(value ?? 0)), 1e-12);
     const blocks = h("div", { class: "blocks pair" }, matrix(patch, { label: "Under the window", lut, limit: limitOf(patch), ...(film.operator.op === "max_pool" ? { marked: winnerOf(patch) } : {}) }));
     const readout = h("output", { class: "readout" }, "\u00a0");
     if (kernel !== undefined) {

@@ -1,6 +1,6 @@
 /** What a network answers, as bars; what the answer is worth; for a class under the pointer, what speaks for it and where. */
 
-import { button, h } from "../dom";
+import { button, byId, h } from "../dom";
 import type { Api } from "../data/api";
 import { scoreUnit, scoringLayer } from "../data/lineage";
 import { canRun } from "../data/weights";
@@ -24,7 +24,7 @@ const REST = 140;
 
 export class Predictions {
   readonly element = h("section", { class: "answer" });
-  private readonly evidence = h("div", { class: "evidence-place", "aria-live": "polite" });
+  private readonly evidence = h("div", { class: "evidence-place" });
   private readonly asked = new Latest<() => Promise<void>>((work) => work());
   private readonly api: Api;
   private readonly walk: Walk;
@@ -41,6 +41,10 @@ export class Predictions {
     this.api = api;
     this.walk = walk;
     this.looked = new Looked(api);
+    document.addEventListener("themechange", () => { // its pictures of codes are in the theme's colours
+      const chosen = this.evidence.querySelector(".code") === null ? null : this.bars.querySelector<HTMLElement>('[aria-pressed="true"]');
+      chosen?.click();
+    });
   }
 
   /** `blank`: nothing is drawn, so what the network says means nothing. */
@@ -119,6 +123,7 @@ export class Predictions {
     for (const other of this.element.querySelectorAll(".bar-row")) other.setAttribute("aria-pressed", String(other === row));
     this.looked.show(model, run, prediction);
     this.evidence.replaceChildren(this.looked.element, ...shown);
+    byId("status").textContent = `“${prediction.label}”: below the classes stands where the network looked${layer === undefined ? "" : ", and what speaks for it"}.`; // not all of it, which is long
   }
 }
 

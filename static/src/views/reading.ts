@@ -12,7 +12,7 @@ import { count, figure } from "../data/number";
 import type { Explanation, Layer, ModelDetail, Run } from "../data/wire";
 import { Latest } from "../input/latest";
 import type { Mark } from "../scene/paper";
-import { raysOf } from "../scene/rays";
+import { raysOf, type RayLine } from "../scene/rays";
 import type { Theatre } from "../scene/theatre";
 
 /** Explanations kept of a run, so that going back and forth asks nothing again. */
@@ -132,7 +132,7 @@ export class Reading {
       if (same(mark, marks.hovered)) {
         this.value.textContent = figure(told.value);
         this.element.dataset["value"] = String(told.value);
-        this.note.textContent = feeding(rays.lines.length, rays.cells);
+        this.note.textContent = feeding(rays.lines, rays.cells);
       }
     }
     this.theatre.refresh();
@@ -169,7 +169,10 @@ function placeWords(layer: Layer, mark: Mark, labels: readonly string[]): string
   return `unit ${mark.channel}${label === undefined ? "" : ` “${label}”`}`;
 }
 
-function feeding(lines: number, cells: number): string {
+/** How many cells feed a number, and what the lines' colours mean, where there are both. */
+function feeding(lines: readonly RayLine[], cells: number): string {
   if (cells === 0) return "a number of the input";
-  return lines < cells ? `fed by ${count(cells)} cells; the strongest ${count(lines)} are drawn` : `fed by ${count(cells)} ${cells === 1 ? "cell" : "cells"}`;
+  const drawn = lines.length < cells ? `; the strongest ${count(lines.length)} are drawn` : "";
+  const colours = lines.some((line) => line.winner) ? "; the thick line is the winner's" : lines.some((line) => line.amount < 0) ? "; orange adds, blue takes away" : "";
+  return `fed by ${count(cells)} ${cells === 1 ? "cell" : "cells"}${drawn}${colours}`;
 }

@@ -13,6 +13,11 @@ import { hitTile, layoutTiles, stepTile, tileAt, type TileGrid } from "../layout
 import { EACH_MAP, legendView } from "./legend";
 import { layerCounts, layerWords } from "./words";
 
+export interface RowEvents {
+  select: (layer: string, unit: number[]) => void;
+  opened: (layer: string, unit: number[]) => void; // by a key, which goes on in the panel
+}
+
 export interface RowLook {
   scale: Scale;
   theme: Theme;
@@ -31,7 +36,7 @@ export class Row {
   private readonly readout = h("output", { class: "readout" });
   private readonly legend = h("div", { class: "legend-place" });
   private readonly labels: readonly string[];
-  private readonly select: (layer: string, unit: number[]) => void;
+  private readonly events: RowEvents;
   private maps: Maps | null = null;
   private grid: TileGrid | null = null;
   private order: number[] = [];
@@ -41,9 +46,9 @@ export class Row {
   private cursor = 0;
   private marked: number | null = null; // channel
 
-  constructor(layer: Layer, rail: RailRow, lanes: number, labels: readonly string[], select: (layer: string, unit: number[]) => void) {
+  constructor(layer: Layer, rail: RailRow, lanes: number, labels: readonly string[], events: RowEvents) {
     this.layer = layer;
-    this.select = select;
+    this.events = events;
     this.labels = labels.length === sizeOf(layer)[0] && layer.shape.length < 3 ? labels : [];
     this.canvas = h("canvas", { tabindex: 0, role: "slider", "aria-label": `Maps of ${layer.name}`, "aria-valuemin": 0, "aria-valuemax": sizeOf(layer)[0] - 1, "aria-valuenow": 0 });
     this.box.append(this.canvas, this.mark, this.hover);
@@ -158,12 +163,12 @@ export class Row {
     });
     this.canvas.addEventListener("click", (event) => {
       const found = hit(event);
-      if (found !== null) this.select(this.layer.name, [this.order[found.index] ?? 0]);
+      if (found !== null) this.events.select(this.layer.name, [this.order[found.index] ?? 0]);
     });
     this.canvas.addEventListener("keydown", (event) => {
       if (event.key === "Enter" || event.key === " ") {
         event.preventDefault();
-        this.select(this.layer.name, [this.order[this.cursor] ?? 0]);
+        this.events.opened(this.layer.name, [this.order[this.cursor] ?? 0]);
       } else if (/^(Arrow|Home|End)/.test(event.key) && this.grid !== null) {
         event.preventDefault();
         this.cursor = stepTile(this.grid, this.order.length, this.cursor, event.key);

@@ -14,8 +14,9 @@ import { NARROW } from "../scene/pilot";
 import { Missing } from "../scene/surface";
 import { Theatre, type Look } from "../scene/theatre";
 import type { Mark } from "../scene/paper";
+import { saveFile } from "./file";
 import { Reading, unitOf } from "./reading";
-import { listenForSheets } from "./sheets";
+import { listenForSheets, openSheet } from "./sheets";
 import { Shelf } from "./shelf";
 
 /** Stands in a link for all layers. */
@@ -25,7 +26,7 @@ export type View = "scene" | "flat" | "list";
 
 export interface SceneEvents {
   select: (layer: string, unit: number[]) => void;
-  empty: () => void; // a click beside every map
+  empty: () => void; // a click beside every map: no panel is wanted
   rested: () => void;
   hovered: (layer: string | undefined) => void;
   view: (view: View) => void;
@@ -92,8 +93,10 @@ export class SceneView {
 
   /** Loads the picture as the network saw it onto its plate. */
   async setPicture(run: string): Promise<void> {
+    const { layers } = this;
     const image = await this.api.input(run);
-    this.theatre?.setPicture(image);
+    if (layers === this.layers) this.theatre?.setPicture(image);
+    else image.close(); // the reader has gone on to another network
   }
 
   /** Marks the unit in the panel, a map of it, or none. */
@@ -169,6 +172,8 @@ export class SceneView {
   }
 
   focusFind(): void {
+    this.events.empty(); // the panel stands where the field does
+    openSheet("shelf");
     this.shelf.focusFind();
   }
 
@@ -238,9 +243,7 @@ export class SceneView {
   async save(): Promise<void> {
     await new Promise<void>(whenStarted);
     if (this.theatre === null) return;
-    const url = URL.createObjectURL(await this.theatre.picture());
-    h("a", { href: url, download: "convscope.png" }).click();
-    URL.revokeObjectURL(url);
+    saveFile(await this.theatre.picture(), "convscope.png");
   }
 
   private shelve(): void {

@@ -6,7 +6,7 @@ import { printed } from "../data/ledger";
 import { brief, count, figure } from "../data/number";
 import type { Explanation, Layer } from "../data/wire";
 import { lutFor, type Lut, type Theme } from "../draw/colour";
-import { linkCells, matrix } from "./matrix";
+import { limitOf, linkCells, matrix } from "./matrix";
 import type { Walk } from "./relations";
 import type { Sums } from "./steps";
 
@@ -154,7 +154,6 @@ class View {
   private cells(item: Contribution): HTMLElement[] {
     const { source, cells } = item;
     const { op } = this.explanation;
-    const limitOf = (rows: readonly (readonly number[])[]): number => Math.max(...rows.flat().map(Math.abs), 1e-12);
     const marked = op === "max_pool" ? { marked: strongestCell(op, item) } : {};
     const { lut } = this;
     const blocks = h("div", { class: "blocks" });
