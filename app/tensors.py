@@ -3,6 +3,7 @@
 import io
 import json
 import struct
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,12 +28,25 @@ class ArrayFile:
         """Bytes of the whole file."""
         return len(self.head) + sum(array.nbytes for array in self.arrays)
 
+    def apart(self) -> "ArrayFile":
+        """The same file, which keeps alive no more than twice what it holds.
+
+        A layer's activation is a part of one block with those of all others, and whoever is slow to read it would
+        keep the block, though its run has long been forgotten.
+        """
+        used: Counter[int] = Counter()
+        for array in self.arrays:
+            used[id(block_of(array))] += array.nbytes
+        small = [2 * used[id(block := block_of(array))] < block.nbytes for array in self.arrays]
+        return ArrayFile(
+            self.head, tuple(array.copy() if part else array for part, array in zip(small, self.arrays, strict=True))
+        )
+
     def chunks(self) -> Iterator[bytes | memoryview]:
         """The file's bytes, about CHUNK at a time: every piece that is sent costs more than copying small ones."""
-        small: list[bytes | memoryview] = [self.head]
-        for array in self.arrays:
-            view = array.reshape(-1).view(np.uint8).data
-            if sum(map(len, small)) + len(view) > CHUNK:
+        small: list[bytes | memoryview] = []
+        for view in (memoryview(self.head), *(array.reshape(-1).view(np.uint8).data for array in self.arrays)):
+            if small and sum(map(len, small)) + len(view) > CHUNK:
                 yield b"".join(small)
                 small = []
             if len(view) <= CHUNK:
@@ -42,6 +56,18 @@ class ArrayFile:
                 yield view[start : start + CHUNK]
         if small:
             yield b"".join(small)
+
+
+def block_of(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The array whose memory this one shows: itself, or the whole that it is a part of."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def is_mapped(array: npt.NDArray[Any]) -> bool:
+    """Whether its numbers lie in a file, from which the system reads them when they are wanted."""
+    return isinstance(block_of(array), np.memmap)
 
 
 def npy(array: npt.NDArray[Any]) -> ArrayFile:

@@ -1,7 +1,8 @@
 """The Open Inference Protocol, spoken by the real client."""
 
+import math
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from tritonclient.utils import InferenceServerException
 from app.catalog import Catalog
 from app.errors import InvalidValue
 from app.imaging import decode
+from app.layer import Layer
 from app.network import Network
 from app.routes.inference import probabilities_name
 from app.tensor_protocol import LARGE_JSON_BYTES, read_request
@@ -171,14 +173,15 @@ def test_large_json_takes_turns(api: httpx.Client, catalog: Catalog, monkeypatch
         return await read(workers, work)
 
     monkeypatch.setattr(Workers, "read", counted)
-    path, body, headers = every_layer_of(catalog.network(catalog.models[0].id), binary=True)
+    network = catalog.network(catalog.models[0].id)
+    path, body, headers = asking_for(network, network.graph.layers, binary=True)
     assert api.post(path, content=body, headers=headers).status_code == 200 and count == 0
     assert api.post(path, content=b" " * LARGE_JSON_BYTES + body, headers=headers).status_code == 400 and count == 0
     assert api.post(path, content=b" " * LARGE_JSON_BYTES + b"{}").status_code == 400 and count == 1
 
 
-def every_layer_of(network: Network, binary: bool) -> tuple[str, bytes, dict[str, str]]:
-    """Path, body and headers of a request for all layers of an empty picture."""
+def asking_for(network: Network, layers: Sequence[Layer], binary: bool) -> tuple[str, bytes, dict[str, str]]:
+    """Path, body and headers of a request for some layers of an empty picture."""
     shape = [1, *network.graph.input_shape]
     given = {
         "name": network.graph.input_name,
@@ -188,7 +191,7 @@ def every_layer_of(network: Network, binary: bool) -> tuple[str, bytes, dict[str
     }
     request = {
         "inputs": [given],
-        "outputs": [{"name": layer.name} for layer in network.graph.layers],
+        "outputs": [{"name": layer.name} for layer in layers],
         "parameters": {"binary_data_output": binary},
     }
     asked = httpx.Request("POST", "http://x", json=request).content
@@ -196,16 +199,12 @@ def every_layer_of(network: Network, binary: bool) -> tuple[str, bytes, dict[str
     return f"/v2/models/{network.id}/infer", asked + bytes(4 * int(np.prod(shape))), headers
 
 
-def test_answers_together_take_no_more_than_the_setting(catalog: Catalog, serve: Serve) -> None:
-    large = [one for one in catalog.networks if one.ready and 4 * one.graph.units > 10_000_000]  # no socket holds it
-    network = min(large, key=lambda one: one.graph.units)
-    client = serve(answer_bytes=1_000_000)
-    path, body, headers = every_layer_of(network, binary=True)
+def one_at_a_time(client: httpx.Client, path: str, body: bytes, headers: dict[str, str]) -> None:
+    """While somebody is slow to read the answer to this, nobody else gets it."""
 
     def answer() -> httpx.Response:
         return client.post(path, content=body, headers=headers)
 
-    assert len(answer().content) > 4 * network.graph.units  # one alone is never too much
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect((client.base_url.host, client.base_url.port or 0))
@@ -220,8 +219,30 @@ def test_answers_together_take_no_more_than_the_setting(catalog: Catalog, serve:
     wait_until(lambda: answer().status_code == 200)  # its client is gone
 
 
+def test_answers_together_take_no_more_than_the_setting(catalog: Catalog, serve: Serve) -> None:
+    large = [one for one in catalog.networks if one.ready and 4 * one.graph.units > 10_000_000]  # no socket holds it
+    network = min(large, key=lambda one: one.graph.units)
+    client = serve(answer_bytes=1_000_000)
+    path, body, headers = asking_for(network, network.graph.layers, binary=True)
+    answer = client.post(path, content=body, headers=headers)
+    assert len(answer.content) > 4 * network.graph.units  # one alone is never too much
+    one_at_a_time(client, path, body, headers)
+
+
+def test_numbers_in_json_count_as_their_text(catalog: Catalog, serve: Serve) -> None:
+    sizes = {
+        (network, layer): math.prod(layer.shape)
+        for network in catalog.networks
+        if network.ready
+        for layer in network.graph.layers
+    }
+    network, layer = max((one for one, size in sizes.items() if size < 2_000_000), key=lambda one: sizes[one])
+    client = serve(answer_bytes=20 * sizes[network, layer])  # twice as much as numbers, not as text
+    one_at_a_time(client, *asking_for(network, [layer], binary=False))
+
+
 def test_an_answer_too_large_for_json_says_so(catalog: Catalog, api: httpx.Client) -> None:
     network = max((one for one in catalog.networks if one.ready), key=lambda one: one.graph.units)
-    path, body, headers = every_layer_of(network, binary=False)
+    path, body, headers = asking_for(network, network.graph.layers, binary=False)
     answer = api.post(path, content=body, headers=headers)
     assert answer.status_code == 400 and "binary_data" in answer.json()["error"]

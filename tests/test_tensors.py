@@ -3,6 +3,7 @@
 import io
 import json
 import struct
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from app.tensors import CHUNK, ArrayFile, npy
+from app.tensors import CHUNK, ArrayFile, block_of, is_mapped, npy
 from app.tensors import safetensors as write_safetensors
 
 SHAPES = arrays.array_shapes(min_dims=1, max_dims=4, max_side=5)
@@ -76,3 +77,26 @@ def test_large_arrays_are_sent_in_pieces_without_a_copy() -> None:
 def test_other_types_are_refused() -> None:
     with pytest.raises(KeyError):
         write_safetensors({"a": np.zeros(2)})
+
+
+def test_a_small_part_of_a_block_does_not_keep_it_alive() -> None:
+    block = np.arange(1000, dtype=np.float32)
+    parts = {"a": block[:100].reshape(4, 25), "b": block[100:300]}
+    few, most = write_safetensors(parts), write_safetensors(parts | {"c": block[300:]})
+    assert all(block_of(array) is block for array in few.arrays)
+    assert not any(block_of(array) is block for array in few.apart().arrays)
+    assert joined(few.apart()) == joined(few)
+    assert all(block_of(array) is block for array in most.apart().arrays), "they hold what they are sent from"
+    alone = np.zeros(10, np.float32)
+    assert block_of(npy(alone).apart().arrays[0]) is alone
+
+
+def test_a_long_head_is_sent_in_pieces_too() -> None:
+    file = ArrayFile(bytes(3 * CHUNK + 5), (np.ones(7, np.uint8),))
+    assert [len(piece) for piece in file.chunks()] == [CHUNK, CHUNK, CHUNK, 5, 7]
+
+
+def test_numbers_that_lie_in_a_file_are_known(tmp_path: Path) -> None:
+    mapped = np.memmap(tmp_path / "numbers", np.float32, "w+", shape=(8, 4))
+    assert is_mapped(np.ascontiguousarray(mapped)) and is_mapped(mapped[2:5])
+    assert not is_mapped(np.ascontiguousarray(mapped.T)) and not is_mapped(np.ones(3))

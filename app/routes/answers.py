@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from fastapi import Path, Request, Response
@@ -100,7 +100,12 @@ async def derive(
     if is_fresh(request, etag):
         return Response(status_code=304, headers=headers)
     opened = await service.open(record)
-    drawn = await service.look(lambda: draw(opened))
+
+    def drawn_apart() -> Drawn:
+        drawn = draw(opened)
+        return replace(drawn, body=drawn.body.apart()) if isinstance(drawn.body, ArrayFile) else drawn
+
+    drawn = await service.look(drawn_apart)
     if isinstance(drawn.body, ArrayFile):
         charge(request, drawn.body.nbytes)
     return send(drawn, media_type, headers)

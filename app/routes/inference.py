@@ -30,6 +30,7 @@ from app.service import Desk
 from app.tensor_protocol import (
     DATATYPE,
     LARGE_JSON_BYTES,
+    TEXT,
     Array,
     Asked,
     InferRequest,
@@ -289,7 +290,7 @@ async def answer(request: Request, service: Desk, network: Network) -> Response:
 
 
 def wanted(network: Network, asked: Asked) -> tuple[list[str], int]:
-    """The outputs that are asked for, and how many bytes they hold.
+    """The outputs that are asked for, and how many bytes the answer takes: numbers in JSON are three times as long.
 
     Raises:
         LayerNotFound: an output that is not there.
@@ -298,10 +299,12 @@ def wanted(network: Network, asked: Asked) -> tuple[list[str], int]:
     chosen = asked.request.outputs
     names = [one.name for one in chosen] if chosen else [probabilities_name(network)]
     names = list(dict.fromkeys(names))
-    size = 0
+    size, sent = 0, 0
     for name in names:
         if name != PROBABILITIES or probabilities_name(network) != PROBABILITIES:
-            size += 4 * math.prod(network.graph.layer(name).shape)
+            held = 4 * math.prod(network.graph.layer(name).shape)
+            size += held
+            sent += held if asked.wants_binary(name) else TEXT * held
     batch = asked.tensor.shape[0] if asked.tensor.ndim else 1
     if size * batch > OUTPUT_BYTES:
         raise InvalidValue(
@@ -310,7 +313,7 @@ def wanted(network: Network, asked: Asked) -> tuple[list[str], int]:
             size * batch,
             field="outputs",
         )
-    return names, size * batch
+    return names, sent * batch
 
 
 def inputs(network: Network, asked: Asked) -> Array:

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app import png
+from app.budget import charge
 from app.errors import (
     InvalidValue,
     LayerNotFound,
@@ -25,7 +26,7 @@ from app.routes.answers import ASK_AGAIN, BINARY, PNG, Drawn, LayerName, ModelId
 from app.saliency import methods
 from app.schemas import LayerOut, ModelDetail, ModelList, ModelOut, WeightsOut
 from app.service import Desk, Service
-from app.tensors import npy
+from app.tensors import ArrayFile, is_mapped, npy
 from app.tour import Tour
 
 router = APIRouter(prefix="/api/v1/models", tags=["networks"])
@@ -133,7 +134,10 @@ async def answer_filters(
         filters = network.filters(layer)
         return Drawn(png.encode(draw_filters(filters)) if media_type == PNG else npy(filters))
 
-    return send(await service.look(draw), media_type, headers)
+    drawn = await service.look(draw)
+    if isinstance(drawn.body, ArrayFile) and not all(is_mapped(array) for array in drawn.body.arrays):
+        charge(request, drawn.body.nbytes)
+    return send(drawn, media_type, headers)
 
 
 @router.get(
