@@ -82,25 +82,35 @@ def measure_all() -> dict[str, Any]:
     return {"machine": machine(), "resident_bytes": resident, "costs": [asdict(cost) for cost in costs]}
 
 
+LOADS = {  # runs a second at its peak
+    f"a course of {STUDENTS:,} students": STUDENTS * AT_ONCE * IMAGES_AN_HOUR / 3600,
+    "a million runs a day": PEAK * 1_000_000 / SECONDS_A_DAY,
+}
+
+
 def write_page(figures: dict[str, Any]) -> None:
     """docs/capacity.md and docs/capacity.png."""
+    part = PAGE.with_suffix(".part")
+    part.write_text(page(figures), encoding="utf-8")
+    part.replace(PAGE)
+    plot([Cost(**one) for one in figures["costs"]])
+
+
+def page(figures: dict[str, Any]) -> str:
+    """The text of docs/capacity.md."""
     costs = [Cost(**one) for one in figures["costs"]]
-    mean = sum(cost.run_seconds for cost in costs) / len(costs)
+    mean = mean_seconds(costs)
     traffic = sum(cost.run_bytes for cost in costs) / len(costs)
     rows = "\n".join(
         f"| {one.network} | {1000 * one.prediction_seconds:.0f} | {1000 * one.run_seconds:.0f} | "
         f"{one.run_bytes / 1e6:.2f} | {BUSY / one.run_seconds:.1f} |"
         for one in costs
     )
-    loads = {
-        f"a course of {STUDENTS:,} students": STUDENTS * AT_ONCE * IMAGES_AN_HOUR / 3600,
-        "a million runs a day": PEAK * 1_000_000 / SECONDS_A_DAY,
-    }
     answers = "\n".join(
-        table_row(name, rate, mean, traffic, figures["resident_bytes"]) for name, rate in loads.items()
+        table_row(name, rate, mean, traffic, figures["resident_bytes"]) for name, rate in LOADS.items()
     )
     about = ", ".join(f"{key} {value}" for key, value in figures["machine"].items() if value)
-    text = f"""# How many machines
+    return f"""# How many machines
 
 Written by `python -m benchmarks.capacity`, which measures what a request costs and computes the rest.
 
@@ -123,15 +133,16 @@ included. Its weights are mapped from the cache folder, and the processes of a m
 All networks are asked for alike. A course has {AT_ONCE:.0%} of its students there in its busiest hour, each with
 {IMAGES_AN_HOUR} images an hour; a day's busiest time is {PEAK:.0f} times its mean. Runs share Redis and are kept for
 {RUN_SECONDS // 60} minutes (`run_ttl_seconds={RUN_SECONDS}`; a day by default), {IMAGE_BYTES / 1e6:.1f} MB each.
-One machine more than the table says
-lets any one of them fail. Predictions alone cost what the second column says, and send nothing to speak of.
+One machine more than the table says lets any one of them fail. Predictions alone cost what the second column says, and
+send nothing to speak of.
 
 ![Cores over runs a second](capacity.png)
 """
-    part = PAGE.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(PAGE)
-    plot(costs, loads, mean)
+
+
+def mean_seconds(costs: Sequence[Cost]) -> float:
+    """Processor time of a run, where all networks are asked for alike."""
+    return sum(cost.run_seconds for cost in costs) / len(costs)
 
 
 def table_row(name: str, rate: float, seconds: float, sent: float, resident: int) -> str:
@@ -144,15 +155,16 @@ def table_row(name: str, rate: float, seconds: float, sent: float, resident: int
     )
 
 
-def plot(costs: Sequence[Cost], loads: dict[str, float], mean: float) -> None:
+def plot(costs: Sequence[Cost]) -> None:
     """Cores over runs a second for each network, with the two loads marked on their mean."""
+    mean = mean_seconds(costs)
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.subplots()
     rates = [0.1, 1, 10, 100]
     colours = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9"]  # Okabe and Ito's, for the colour-blind
     for cost, colour in zip(costs, colours * len(costs), strict=False):
         axes.plot(rates, [rate * cost.run_seconds / BUSY for rate in rates], color=colour, label=cost.network)
-    for name, rate in loads.items():
+    for name, rate in LOADS.items():
         axes.plot(rate, rate * mean / BUSY, "ko")
         axes.annotate(
             f"{name}\n(all networks alike)",

@@ -116,3 +116,21 @@ def test_nothing_is_measured_on_a_gpu_that_does_not_come_up(
 ) -> None:
     monkeypatch.setattr(accelerator, "choose_providers", lambda _: ["CPUExecutionProvider"])
     assert accelerating(1, catalog.networks[0]) is None
+
+
+def test_what_is_written_is_of_the_last_measurement() -> None:
+    from benchmarks import capacity
+
+    assert capacity.PAGE.read_text(encoding="utf-8") == capacity.page(json.loads(capacity.FIGURES.read_text()))
+
+
+def test_the_accuracies_of_the_results_are_those_of_the_manifests(catalog: Catalog) -> None:
+    from benchmarks.eight_bits import lost
+    from benchmarks.report import FOLDER
+
+    rows = json.loads((FOLDER / "results.json").read_text())
+    for model in catalog.models:
+        stated = [measure.document() for measure in lost(catalog.network(model.id))]
+        assert stated, f"{model.id} has no figures: run python -m models.accuracy {model.id}"
+        for row in stated:
+            assert row in rows, f"run python -m benchmarks.speed --network {model.id}"
