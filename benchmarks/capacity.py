@@ -133,8 +133,8 @@ included. Its weights are mapped from the cache folder, and the processes of a m
 All networks are asked for alike. A course has {AT_ONCE:.0%} of its students there in its busiest hour, each with
 {IMAGES_AN_HOUR} images an hour; a day's busiest time is {PEAK:.0f} times its mean. Runs share Redis and are kept for
 {RUN_SECONDS // 60} minutes (`run_ttl_seconds={RUN_SECONDS}`; a day by default), {IMAGE_BYTES / 1e6:.1f} MB each.
-One machine more than the table says lets any one of them fail. Predictions alone cost what the second column says, and
-send nothing to speak of.
+One machine more than the table says lets any one of them fail. Predictions alone cost what the second column says,
+and send nothing to speak of.
 
 ![Cores over runs a second](capacity.png)
 """
