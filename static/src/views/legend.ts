@@ -1,6 +1,7 @@
 /** A legend: the colours of a scale with the numbers at their ends, and zero where it lies between them. */
 
 import { h } from "../dom";
+import type { Maps } from "../data/maps";
 import { figure } from "../data/number";
 import { lutFor, type Scale, type Theme } from "../draw/colour";
 import { drawLegend } from "../draw/maps";
@@ -8,8 +9,10 @@ import { whenDrawable } from "../draw/ready";
 
 const HEIGHT = 8;
 
-/** What the colours mean where maps share no range. */
-export const EACH_MAP = "each map from its own minimum to its own maximum";
+/** What the colours mean where maps share no range; null where they do. A map of one value has none of its own. */
+export function eachMap(scale: Scale, maps: Maps): string | null {
+  return scale === "map" && maps.channels > 1 && maps.height * maps.width > 1 ? "each map from its own minimum to its own maximum" : null;
+}
 
 /** `from` and `to` are the values at the ends; they are also in data-from and data-to. */
 export function legendView(look: { scale: Scale; theme: Theme; gamma?: number }, from: number, to: number, width: number): HTMLElement {

@@ -5,7 +5,7 @@ import type { Maps } from "../data/maps";
 import { rangeFor, type Scale, type Theme } from "../draw/colour";
 import { NARROW } from "../scene/pilot";
 import { gammaControl, readGamma } from "./gamma";
-import { EACH_MAP, legendView } from "./legend";
+import { eachMap, legendView } from "./legend";
 
 const SCALES: readonly (readonly [Scale, string])[] = [["signed", "Signed, zero in the middle"], ["layer", "Per layer"], ["map", "Per map"]];
 
@@ -46,7 +46,6 @@ export class Looks {
       return;
     }
     const [from, to] = rangeFor(look.scale, maps.low, maps.high, maps.low, maps.high);
-    const note = look.scale === "map" && maps.channels > 1 ? EACH_MAP : layer;
-    this.legend.replaceChildren(legendView(look, from, to, 150), h("span", { class: "dim" }, note));
+    this.legend.replaceChildren(legendView(look, from, to, 150), h("span", { class: "dim" }, eachMap(look.scale, maps) ?? layer));
   }
 }

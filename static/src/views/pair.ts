@@ -9,7 +9,7 @@ import type { Layer } from "../data/wire";
 import { lutFor, rangeFor, type Scale, type Theme } from "../draw/colour";
 import { drawTiles } from "../draw/maps";
 import { layoutTiles } from "../layout/tiles";
-import { EACH_MAP, legendView } from "./legend";
+import { eachMap, legendView } from "./legend";
 
 export interface Side {
   title: string;
@@ -65,7 +65,8 @@ function column(title: string, maps: Maps, layer: Layer, order: number[] | null,
   const [channels, height, width] = [maps.channels, layer.shape[1] ?? 1, layer.shape[2] ?? 1];
   const canvas = h("canvas", { role: "img", "aria-label": `${title}, ${count(channels)} maps` });
   drawTiles(canvas, maps, layoutTiles(channels, height, width, look.width), order ?? channelOrder(maps, false), { scale: look.scale, lut: lutFor(look.scale, look.theme, look.gamma) });
+  const each = eachMap(look.scale, maps);
   const [from, to] = rangeFor(look.scale, maps.low, maps.high, maps.low, maps.high);
   return h("div", { class: "pair-column" }, h("h3", {}, title), h("p", { class: "dim" }, `${shapeText(layer.shape)} (C × H × W)`), canvas,
-    legendView(look, from, to, Math.min(look.width, 200)), ...(look.scale === "map" && channels > 1 ? [h("p", { class: "note dim" }, EACH_MAP)] : []), h("p", { class: "note" }, words));
+    legendView(look, from, to, Math.min(look.width, 200)), ...(each === null ? [] : [h("p", { class: "note dim" }, each)]), h("p", { class: "note" }, words));
 }

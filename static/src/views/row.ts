@@ -10,7 +10,7 @@ import { drawRail } from "../draw/rail";
 import { drawable, whenDrawable } from "../draw/ready";
 import type { RailRow } from "../layout/rail";
 import { hitTile, layoutTiles, stepTile, tileAt, type TileGrid } from "../layout/tiles";
-import { EACH_MAP, legendView } from "./legend";
+import { eachMap, legendView } from "./legend";
 import { layerCounts, layerWords } from "./words";
 
 export interface RowEvents {
@@ -112,8 +112,8 @@ export class Row {
     const { maps, look } = this;
     drawTiles(this.canvas, maps, this.grid, this.order, { scale: look.scale, lut: lutFor(look.scale, look.theme, look.gamma) });
     const [from, to] = rangeFor(look.scale, maps.low, maps.high, maps.low, maps.high);
-    const each = look.scale === "map" && maps.channels > 1 ? [h("span", { class: "dim" }, EACH_MAP)] : [];
-    this.legend.replaceChildren(legendView(look, from, to, 150), ...each);
+    const each = eachMap(look.scale, maps);
+    this.legend.replaceChildren(legendView(look, from, to, 150), ...(each === null ? [] : [h("span", { class: "dim" }, each)]));
   }
 
   private arrange(): void {
