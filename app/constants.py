@@ -11,6 +11,8 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 Array = npt.NDArray[Any]
+QUANTISING = ("QuantizeLinear", "DequantizeLinear")  # onnxruntime's own of these names do what ONNX's do
+QUANTISING_OPSET = 21  # in which ONNX's reference has them for every type of number; they mean the same as before
 Index = int | tuple[slice, int] | EllipsisType  # of a row, a column, everything
 
 
@@ -44,7 +46,7 @@ class Constants:
         return Constants(list(self.producers.values()), self.opsets, self.shapes, arrays)
 
     def get(self, name: str) -> Array | None:
-        """The constant's value, or None where the numbers that it needs are not there."""
+        """The constant's value; None where numbers that it needs are not there, or ONNX has no rule for a node."""
         if name in self.arrays:
             return self.arrays[name]
         if name in self.computed:
@@ -62,6 +64,8 @@ class Constants:
             return None
         outputs = [one for one in node.output if one]
         values = self._evaluate(node, known, outputs)
+        if values is None:
+            return None
         self.computed.update(zip(outputs, values, strict=True))
         return self.computed[name]
 
@@ -79,8 +83,16 @@ class Constants:
             return frozenset({name})
         return frozenset().union(*(self.sources(one) for one in node.input if one))
 
-    def _evaluate(self, node: onnx.NodeProto, feeds: Mapping[str, Array], outputs: list[str]) -> list[Array]:
-        """Run one node by ONNX's reference implementation."""
+    def _evaluate(
+        self, node: onnx.NodeProto, feeds: Mapping[str, Array], outputs: list[str]
+    ) -> Sequence[Array] | None:
+        """Run one node by ONNX's reference implementation; None where that does not have it."""
+        opsets = self.opsets
+        if node.op_type in QUANTISING:
+            standard = onnx.NodeProto()
+            standard.CopyFrom(node)
+            standard.ClearField("domain")
+            node, opsets = standard, [onnx.helper.make_opsetid("", QUANTISING_OPSET)]
         graph = onnx.helper.make_graph(
             [node],
             "constant",
@@ -92,5 +104,8 @@ class Constants:
             ],
             [onnx.helper.make_empty_tensor_value_info(name) for name in outputs],
         )
-        model = onnx.helper.make_model(graph, opset_imports=self.opsets)
-        return list(ReferenceEvaluator(model).run(outputs, dict(feeds)))
+        model = onnx.helper.make_model(graph, opset_imports=opsets)
+        try:
+            return list(ReferenceEvaluator(model).run(outputs, dict(feeds)))
+        except RuntimeError:  # NotImplementedError among them: an operator, or a version of it, that it does not have
+            return None

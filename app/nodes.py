@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto
 
 from app.arithmetic import Window, auto_padding
-from app.constants import Array, Constants
+from app.constants import QUANTISING, Array, Constants
 from app.errors import NetworkUnusable
 
 FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16}
@@ -18,6 +18,8 @@ SMALL = 4096  # elements: shapes, axes, pads and scalars are below, weights are 
 IMAGE_CHANNELS = (1, 3)
 STANDARD = ("", "ai.onnx")  # the two ways to write the domain of ONNX's own operators
 EXTENSIONS = ("ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc")  # the other domains of onnxruntime's operators
+
+Shapes = Mapping[str, tuple[int, ...]]  # tensor -> its shape, the batch included
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Nodes:
 
     title: str
     nodes: tuple[Node, ...]
-    shapes: Mapping[str, tuple[int, ...]]
+    shapes: Shapes
     dynamic: frozenset[str]
     constants: Constants
     opset: int
@@ -77,14 +79,28 @@ class Nodes:
         """
         shape = self.shapes.get(tensor)
         if shape is None:
-            node = next(node for node in self.nodes if tensor in node.outputs)
-            raise NetworkUnusable(
-                f"{self.title}: the shape of '{tensor}', made by {node.op} '{node.name}', cannot be told from the "
-                "graph. Export it with fixed height and width, and simplify it (onnx-simplifier).",
-                tensor,
-            )
+            raise self._untold(tensor)
         leads_with_batch = len(shape) > 0 and shape[0] == (self.batch or 1)
         return shape[1:] if leads_with_batch else shape
+
+    def _untold(self, tensor: str) -> NetworkUnusable:
+        """What to say of a shape that cannot be told: which operator, the first of its kind, stands in the way."""
+        makers = {output: node for node in self.nodes for output in node.outputs}
+        node = makers[tensor]
+        while unknown := [name for name in node.inputs if name in makers and name not in self.shapes]:
+            node = makers[unknown[0]]
+        how = "not fixed. Export it with fixed height and width, and simplify it (onnx-simplifier)."
+        if not onnx.defs.has(node.op, self.opset):
+            how = (
+                "neither in the file nor known to ONNX. Export the network with the operators of a standard opset, "
+                "before onnxruntime optimises it; or save the shapes with it, which python -m "
+                "onnxruntime.tools.symbolic_shape_infer does for some of these operators."
+            )
+        return NetworkUnusable(
+            f"{self.title}: the shape of '{tensor}' cannot be told from the graph: {node.op} "
+            f"'{node.name or node.output}' makes a tensor of a shape that is {how}",
+            tensor,
+        )
 
 
 def read_nodes(model: onnx.ModelProto, title: str) -> Nodes:
@@ -222,12 +238,15 @@ def _has_data(tensor: TensorProto) -> bool:
 
 def _infer_shapes(
     model: onnx.ModelProto, source: onnx.ValueInfoProto, batch: int, small: Mapping[str, Array]
-) -> dict[str, tuple[int, ...]]:
-    """Every tensor's shape, by ONNX's own inference on a copy without the weights."""
+) -> Shapes:
+    """Every tensor's shape, by ONNX's own inference on a copy without the weights; else as the file itself has it."""
     light = onnx.ModelProto(ir_version=max(model.ir_version, 8))
     light.opset_import.extend(model.opset_import)
     light.graph.name = model.graph.name or "graph"
     light.graph.node.extend(model.graph.node)
+    for node in light.graph.node:
+        if node.op_type in QUANTISING:  # onnxruntime's own of these names make the same shapes
+            node.ClearField("domain")
     light.graph.input.append(source)
     light.graph.input[0].type.tensor_type.shape.dim[0].dim_value = batch
     for tensor in model.graph.initializer:
@@ -239,16 +258,49 @@ def _infer_shapes(
             )
     for output in model.graph.output:
         light.graph.output.append(onnx.ValueInfoProto(name=output.name))
+    told = _told(model.graph, source, batch)
     while True:
         inferred = onnx.shape_inference.infer_shapes(light, data_prop=True).graph
         shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
         for value in [*inferred.input, *inferred.value_info, *inferred.output]:
-            dims = value.type.tensor_type.shape.dim
-            if value.type.tensor_type.HasField("shape") and all(dim.HasField("dim_value") for dim in dims):
-                shapes[value.name] = tuple(dim.dim_value for dim in dims)
+            if (shape := _whole_shape(value)) is not None:
+                shapes[value.name] = shape
         changed = [_drop_empty_windows(node, shapes) for node in light.graph.node]
-        if not any(changed):
+        missing = [told.pop(name) for name in list(told) if name not in shapes]
+        for value in missing:
+            given = next((output for output in light.graph.output if output.name == value.name), None)
+            (given or light.graph.value_info.add()).CopyFrom(value)
+        if not any(changed) and not missing:
             return shapes
+
+
+def _told(graph: onnx.GraphProto, source: onnx.ValueInfoProto, batch: int) -> dict[str, onnx.ValueInfoProto]:
+    """Tensor -> its type, where the file has a whole shape of it once the batch is put in.
+
+    ONNX knows nothing of the operators that onnxruntime's optimiser and quantiser put into a graph.
+    """
+    free = source.type.tensor_type.shape.dim[0].dim_param
+    made = {name for node in graph.node for name in node.output}
+    told = {}
+    for value in [*graph.value_info, *graph.output]:
+        if value.name not in made:
+            continue
+        copy = onnx.ValueInfoProto()
+        copy.CopyFrom(value)
+        for axis, dim in enumerate(copy.type.tensor_type.shape.dim):
+            if not dim.HasField("dim_value") and (dim.dim_param == free if free else axis == 0):
+                dim.dim_value = batch
+        if _whole_shape(copy) is not None:
+            told[copy.name] = copy
+    return told
+
+
+def _whole_shape(value: onnx.ValueInfoProto) -> tuple[int, ...] | None:
+    """A tensor's shape; None where some of it is not known."""
+    dims = value.type.tensor_type.shape.dim
+    if not value.type.tensor_type.HasField("shape") or not all(dim.HasField("dim_value") for dim in dims):
+        return None
+    return tuple(dim.dim_value for dim in dims)
 
 
 def _drop_empty_windows(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:

@@ -10,7 +10,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from app.engine import Engine
-from app.errors import LayerNotFound, NetworkUnusable
+from app.errors import LayerNotFound, NetworkUnusable, NotExplainable
+from app.explain import Explainer
 from app.graph import Graph, count_nonzero, read_graph
 from app.manifest import Manifest, PhotoPreprocessing, Weights
 
@@ -316,6 +317,83 @@ def test_a_layer_may_not_hide_what_is_used_outside() -> None:
     ]
     with pytest.raises(NetworkUnusable, match="'C' hides the tensor 'conv'"):
         read_graph(model_of(nodes, {"w": ones(4, 3, 1, 1)}), manifest_of(layers={"C": ("C.conv", "C.tanh")}))
+
+
+def extended(model: onnx.ModelProto, **shapes: list[int | str]) -> onnx.ModelProto:
+    """The model with onnxruntime's own operators, and some tensors' shapes in the file."""
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    for name, shape in shapes.items():
+        value = helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        if name == model.graph.output[0].name:
+            model.graph.output[0].CopyFrom(value)
+        else:
+            model.graph.value_info.append(value)
+    return model
+
+
+def fused(batch: int | str, **shapes: list[int | str]) -> onnx.ModelProto:
+    """A graph as onnxruntime's optimiser leaves it, with operators that ONNX does not know."""
+    nodes = [
+        node("FusedConv", ["image", "w"], ["conv"], name="conv", domain="com.microsoft", activation="Relu"),
+        node("MaxPool", ["conv"], ["pool"], name="pool", kernel_shape=[6, 6]),
+        node("Gelu", ["pool"], ["out"], name="out", domain="com.microsoft"),
+    ]
+    return extended(model_of(nodes, {"w": ones(4, 3, 3, 3)}, shape=(batch, 3, 8, 8)), **shapes)
+
+
+@pytest.mark.parametrize("batch", ["N", 1, 2])
+@pytest.mark.parametrize("written", ["N", "as the input"])
+def test_shapes_in_the_file_are_taken_where_onnx_cannot_tell_them(batch: int | str, written: str) -> None:
+    first = batch if written == "as the input" else written
+    model = fused(batch, conv=[first, 4, 6, 6], out=[first, 4, 1, 1])
+    graph = read_graph(model)
+    assert table(graph)[1:] == [
+        ("conv", "FusedConv", (4, 6, 6)),
+        ("pool", "max_pool", (4, 1, 1)),
+        ("out", "Gelu", (4, 1, 1)),
+    ]
+    assert graph.batch == (None if batch == "N" else batch)
+    assert Engine(model, None, graph, threads=1, provider="cpu").probabilities(ones(3, 3, 8, 8)).shape == (3, 4)
+
+
+def test_a_shape_that_nobody_tells_is_refused_with_the_operator_that_hides_it() -> None:
+    with pytest.raises(NetworkUnusable, match=r"'conv' cannot be told .* FusedConv 'conv' .* standard opset"):
+        read_graph(fused("N"))
+    with pytest.raises(NetworkUnusable, match=r"'out' cannot be told .* Gelu 'out' .* standard opset"):
+        read_graph(fused("N", conv=["N", 4, 6, 6]))
+
+
+@pytest.mark.parametrize("domain", ["", "com.microsoft"])
+@pytest.mark.parametrize("opset", [13, 21])
+def test_kernels_on_8_bits(opset: int, domain: str) -> None:
+    nodes = [
+        node("DequantizeLinear", ["codes", "scale", "zero"], ["kernel"], domain=domain, axis=0),
+        node("Conv", ["image", "kernel"], ["conv"], name="conv"),
+        node("GlobalAveragePool", ["conv"], ["gap"], name="gap"),
+    ]
+    constants: dict[str, Numbers] = {
+        "codes": np.full((4, 3, 3, 3), 6, np.int8),
+        "scale": ones(4) / 2,
+        "zero": np.full(4, 2, np.int8),
+    }
+    model = extended(model_of(nodes, constants, opset=opset))
+    graph = read_graph(model)
+    assert table(graph)[1] == ("conv", "conv", (4, 6, 6))
+    explainer = Explainer(graph, {one.name: numpy_helper.to_array(one) for one in model.graph.initializer})
+    np.testing.assert_array_equal(explainer.filters("conv"), 2 * ones(4, 3, 3, 3))
+
+
+def test_a_constant_that_onnx_has_no_rule_for_leaves_a_layer_without_explanation() -> None:
+    nodes = [
+        node("Gelu", ["w"], ["kernel"], domain="com.microsoft"),
+        node("Conv", ["image", "kernel"], ["conv"], name="conv"),
+        node("GlobalAveragePool", ["conv"], ["gap"], name="gap"),
+    ]
+    model = extended(model_of(nodes, {"w": ones(4, 3, 3, 3)}), kernel=[4, 3, 3, 3])
+    graph = read_graph(model)
+    assert table(graph)[1] == ("conv", "conv", (4, 6, 6))
+    with pytest.raises(NotExplainable, match="'kernel'"):
+        Explainer(graph, {"w": ones(4, 3, 3, 3)}).filters("conv")
 
 
 def two_inputs() -> onnx.ModelProto:
