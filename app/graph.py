@@ -31,7 +31,7 @@ class Graph:
     input_name: str
     input_layout: str  # "NCHW" or "NHWC"
     input_shape: tuple[int, int, int]  # (C, H, W)
-    batch: int | None  # None where it is free
+    batch: int | None  # None where any number of images may go in together
     output: Layer
     constants: Constants
     fixed: frozenset[str]  # initializers that are constants by design

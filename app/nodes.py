@@ -1,7 +1,7 @@
 """An ONNX graph as read from its file: nodes, every tensor's shape, and the image input; refused where unusable."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,8 +42,8 @@ class Node:
 class Nodes:
     """A graph's nodes in topological order, and what is known of its tensors without running it.
 
-    `shapes` hold the batch axis: `batch` where the file fixes it, else 1. `dynamic` are the tensors that depend on
-    the image; every other tensor is a constant.
+    `shapes` hold the batch axis: `batch`, or 1 where any number of images may go in together. `dynamic` are the
+    tensors that depend on the image; every other tensor is a constant.
     """
 
     title: str
@@ -119,6 +119,9 @@ def read_nodes(model: onnx.ModelProto, title: str) -> Nodes:
         if _has_data(tensor) and np.prod(tensor.dims, dtype=int) <= SMALL
     }
     shapes = _infer_shapes(model, source, batch or 1, small)
+    consumers = Counter(
+        [name for node in graph.node for name in node.input] + [output.name for output in graph.output]
+    )
     dynamic, constant_nodes, nodes = {source.name}, [], []
     for proto in graph.node:
         if proto.op_type in ("Shape", "Size") or not any(name in dynamic for name in proto.input):
@@ -126,6 +129,8 @@ def read_nodes(model: onnx.ModelProto, title: str) -> Nodes:
             continue
         dynamic.update(name for name in proto.output if name)
         nodes.append(_node(proto))
+    if batch is None and not _keeps_apart(dynamic & consumers.keys(), shapes, _infer_shapes(model, source, 2, small)):
+        batch = 1
     return Nodes(
         title=title,
         nodes=tuple(nodes),
@@ -138,9 +143,7 @@ def read_nodes(model: onnx.ModelProto, title: str) -> Nodes:
         input_shape=(channels, height, width),
         batch=batch,
         outputs=tuple(output.name for output in graph.output),
-        consumers=Counter(
-            [name for node in graph.node for name in node.input] + [output.name for output in graph.output]
-        ),
+        consumers=consumers,
     )
 
 
@@ -301,6 +304,15 @@ def _whole_shape(value: onnx.ValueInfoProto) -> tuple[int, ...] | None:
     if not value.type.tensor_type.HasField("shape") or not all(dim.HasField("dim_value") for dim in dims):
         return None
     return tuple(dim.dim_value for dim in dims)
+
+
+def _keeps_apart(tensors: Iterable[str], one: Shapes, two: Shapes) -> bool:
+    """Whether images may go in together: the first axis of every tensor is the batch, 1 of one image and 2 of two.
+
+    A traced view(1, -1) takes no second image; and where the batch lies on another axis (time first, in a sequence),
+    an image's numbers do not lie behind one another, and another image's would be taken for them.
+    """
+    return all(one.get(name, ())[:1] == (1,) and two.get(name) == (2, *one[name][1:]) for name in tensors)
 
 
 def _drop_empty_windows(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:

@@ -1,6 +1,7 @@
 """The engine: every layer's activation, whatever the batch size or layout of the graph."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper, numpy_helper
 
 from app.catalog import Catalog
 from app.engine import Engine, choose_providers, class_probabilities, to_probabilities, useful_threads
@@ -70,6 +71,65 @@ def test_probabilities_of_a_batch(batch: int | str, softmax: bool) -> None:
     np.testing.assert_allclose(rows.sum(axis=1), 1, rtol=1e-6)
     for row, one in zip(rows, x, strict=True):
         np.testing.assert_allclose(row, class_probabilities(loaded.graph, loaded.run(one)), rtol=1e-4)
+
+
+def free_batch(nodes: list[onnx.NodeProto], **shapes: tuple[int, ...] | list[int]) -> onnx.ModelProto:
+    """A network of 4 x 4 pixels, batch free; a list is a constant itself, a tuple the shape of random numbers."""
+    rng = np.random.default_rng(3)
+    constants = {
+        name: np.array(shape) if isinstance(shape, list) else rng.normal(size=shape).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+    graph = helper.make_graph(
+        nodes,
+        "free",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, 4, 4])],
+        [helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, ["N", 5])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def traced_view() -> onnx.ModelProto:
+    """The batch is free, and a Reshape has one image's shape in it."""
+    nodes = [
+        helper.make_node("Conv", ["image", "kernel"], ["conv"]),
+        helper.make_node("Reshape", ["conv", "one"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "matrix"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["shares"]),
+    ]
+    return free_batch(nodes, kernel=(4, 3, 3, 3), one=[1, 16], matrix=(16, 5))
+
+
+def time_first() -> onnx.ModelProto:
+    """The rows of an image one after the other, through a recurrence that has the batch on its second axis."""
+    nodes = [
+        helper.make_node("Transpose", ["image"], ["rows"], perm=[0, 2, 1, 3]),
+        helper.make_node("Reshape", ["rows", "joined"], ["sequences"]),  # (N, 4, 12)
+        helper.make_node("Transpose", ["sequences"], ["steps"], perm=[1, 0, 2]),  # (4, N, 12)
+        helper.make_node("LSTM", ["steps", "w", "r"], ["hidden", "last"], hidden_size=6),  # (4, 1, N, 6), (1, N, 6)
+        helper.make_node("Squeeze", ["last", "axis"], ["state"]),
+        helper.make_node("Gemm", ["state", "matrix"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["shares"]),
+    ]
+    return free_batch(nodes, joined=[0, 4, 12], w=(1, 24, 12), r=(1, 24, 6), axis=[0], matrix=(6, 5))
+
+
+@pytest.mark.parametrize("make", [traced_view, time_first])
+def test_images_that_cannot_go_in_together_go_one_by_one(make: Callable[[], onnx.ModelProto]) -> None:
+    loaded = engine(make())
+    assert loaded.graph.batch == 1
+    x = np.random.default_rng(2).normal(size=(3, 3, 4, 4)).astype(np.float32)
+    alone = [loaded.run(one) for one in x]
+    shares = np.concatenate(list(loaded.classify(x)))
+    np.testing.assert_allclose(shares, [one["shares"] for one in alone], rtol=1e-5)
+    together = loaded.layers(x, [layer.name for layer in loaded.graph.layers])
+    for name, rows in together.items():
+        np.testing.assert_allclose(rows, [one[name] for one in alone], rtol=1e-5, err_msg=name)
+
+
+def test_images_that_can_go_in_together_do() -> None:
+    assert engine(classifier()).graph.batch is None
 
 
 def test_softmax_of_large_scores_does_not_overflow() -> None:
