@@ -142,7 +142,7 @@ def read_nodes(model: onnx.ModelProto, title: str) -> Nodes:
         input_layout=layout,
         input_shape=(channels, height, width),
         batch=batch,
-        outputs=tuple(output.name for output in graph.output),
+        outputs=tuple(output.name for output in sorted(graph.output, key=_holds_integers)),
         consumers=consumers,
     )
 
@@ -150,6 +150,11 @@ def read_nodes(model: onnx.ModelProto, title: str) -> Nodes:
 def opset_of(model: onnx.ModelProto) -> int:
     """The version of the standard operators that the model is written in."""
     return max((opset.version for opset in model.opset_import if opset.domain in STANDARD), default=1)
+
+
+def _holds_integers(output: onnx.ValueInfoProto) -> bool:
+    """Whether an output is declared as something else than floats; those come last, as classes are seldom there."""
+    return output.type.tensor_type.elem_type not in (*FLOATS, TensorProto.UNDEFINED)
 
 
 def _node(proto: onnx.NodeProto) -> Node:

@@ -309,13 +309,14 @@ def _softmax(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
     if factor is None:
         return None
     shape = nodes.inner_shape(head.output)
+    first = len(nodes.shapes[head.output]) - len(shape)  # 0 where no batch is before the classes, after a Squeeze
     if nodes.opset >= SOFTMAX_PER_AXIS:
-        axis = head.attributes.get("axis", -1) % (1 + len(shape))
-        everything = all(cells == 1 for one, cells in enumerate(shape, start=1) if one != axis)
+        axis = head.attributes.get("axis", -1) % (first + len(shape))
+        everything = all(cells == 1 for one, cells in enumerate(shape, start=first) if one != axis)
     else:
-        axis = head.attributes.get("axis", 1) % (1 + len(shape))
-        everything = axis == 1
-    if not everything and (axis != 1 or nodes.opset < SOFTMAX_PER_AXIS):
+        axis = head.attributes.get("axis", 1) % (first + len(shape))
+        everything = axis == first
+    if not everything and ((first, axis) != (1, 1) or nodes.opset < SOFTMAX_PER_AXIS):
         return None
     return Softmax(everything, factor)
 

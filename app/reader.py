@@ -1,7 +1,7 @@
 """Groups of nodes -> layers, keeping for every tensor the view of the layer that it shows."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from app import figures
 from app.arithmetic import Span
+from app.constants import QUANTISING
 from app.errors import NetworkUnusable
 from app.groups import Group, url_safe
 from app.layer import Layer
@@ -25,6 +26,7 @@ from app.operations import (
     Operation,
     RadialBasis,
     Rearrangement,
+    Softmax,
 )
 from app.patterns import POINTWISE, opaque, recognise
 from app.views import View, channels_last, is_transparent, layer_shape, through
@@ -89,20 +91,50 @@ class LayerReader:
         self._add_other_outputs(group)
 
     def output(self) -> Layer:
-        """The layer with the predictions: the first output that is a vector of classes.
+        """The layer with the predictions: the first output that is a vector of classes, or the softmax of it.
+
+        One number alone, as an ArgMax's, is taken where there is nothing else.
 
         Raises:
             NetworkUnusable: no output is.
         """
         shapes = {name: self.nodes.inner_shape(name) for name in self.nodes.outputs if name in self.views}
-        for name, shape in shapes.items():
-            if sum(cells > 1 for cells in shape) <= 1 and shape:
-                return self.layers[self.views[name].layer]
-        raise NetworkUnusable(
-            f"{self.nodes.title}: no output is one number a class (the outputs have the shapes {shapes}). Only image "
-            "classifiers can be served.",
-            list(map(list, shapes.values())),
-        )
+        vectors = [
+            name for name, shape in shapes.items() if shape and 0 not in shape and math.prod(shape) == max(shape)
+        ]
+        if not vectors:
+            raise NetworkUnusable(
+                f"{self.nodes.title}: no output is one number a class (the outputs have the shapes {shapes}). Only "
+                "image classifiers can be served.",
+                list(map(list, shapes.values())),
+            )
+        vectors.sort(key=lambda name: max(shapes[name]) == 1)
+        first, *others = (self._before_rounding(self.layers[self.views[name].layer]) for name in vectors)
+        if _is_softmax(first):
+            return first
+        # an embedding or the logits may come before what is made of them; other heads' probabilities are not meant
+        return next((other for other in others if _is_softmax(other) and self._depends(other, first)), first)
+
+    def _before_rounding(self, layer: Layer) -> Layer:
+        """The softmax whose probabilities a layer only rounds to 8 bits or reshapes; else the layer itself.
+
+        Rounded to 8 bits they would not sum to 1.
+        """
+        source = layer
+        while source.op in QUANTISING or (
+            isinstance(source.operation, Rearrangement) and source.operation.order is None
+        ):
+            source = self.layers[source.inputs[0]]
+        return source if _is_softmax(source) else layer
+
+    def _depends(self, layer: Layer, source: Layer) -> bool:
+        """Whether a layer is computed from another, over however many between them."""
+        known: set[str] = set()
+        waiting: Iterable[str] = layer.inputs
+        while waiting := {name for name in waiting if name not in known}:
+            known |= waiting
+            waiting = [name for one in waiting for name in self.layers[one].inputs]
+        return source.name in known
 
     def _chain(self, group: Group) -> list[Node]:
         """The group's nodes that compute something."""
@@ -314,3 +346,8 @@ class LayerReader:
         if order is not None and np.array_equal(order, np.arange(order.size)):
             order = None
         self.views[layer.tensor] = View(layer.name, layer.tensor, stored, order)
+
+
+def _is_softmax(layer: Layer) -> bool:
+    """Whether a layer holds one probability a class."""
+    return isinstance(layer.operation, Softmax) and layer.operation.everything

@@ -396,6 +396,75 @@ def test_a_constant_that_onnx_has_no_rule_for_leaves_a_layer_without_explanation
         Explainer(graph, {"w": ones(4, 3, 3, 3)}).filters("conv")
 
 
+def with_outputs(model: onnx.ModelProto, **kinds: int) -> onnx.ModelProto:
+    """The model with these outputs, by their types."""
+    del model.graph.output[:]
+    model.graph.output.extend(helper.make_tensor_value_info(name, kind, None) for name, kind in kinds.items())
+    return model
+
+
+def test_probabilities_that_are_rounded_at_the_end_are_taken_before_that() -> None:
+    nodes = [
+        *classifier().graph.node,
+        node("QuantizeLinear", ["prob", "step", "zero"], ["codes"], name="codes"),
+        node("DequantizeLinear", ["codes", "step", "zero"], ["rounded"], name="rounded"),
+    ]
+    constants = {one.name: numpy_helper.to_array(one) for one in classifier().graph.initializer}
+    constants |= {"step": np.array(1 / 255, np.float32), "zero": np.array(0, np.uint8)}
+    constants["fw"] = np.arange(320, dtype=np.float32).reshape(5, 64) % 7 / 1000
+    model = model_of(nodes, constants)
+    graph = read_graph(model)
+    assert graph.output.name == "prob" and graph.output_is_probability
+    assert graph.logits is graph.layer("fc")
+    found = Engine(model, None, graph, threads=1, provider="cpu")
+    x = np.random.default_rng(4).normal(size=(3, 8, 8)).astype(np.float32)
+    (shares,) = found.probabilities(x[None])
+    assert shares.sum() == pytest.approx(1, abs=1e-6)
+    activations = found.run(x)
+    np.testing.assert_allclose(shares, activations["rounded"], atol=0.5 / 255 + 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("further", "outputs", "expected"),
+    [
+        ([("ArgMax", "prob", "best")], {"best": TensorProto.INT64, "prob": TensorProto.FLOAT}, "prob"),
+        (
+            [("ArgMax", "prob", "best"), ("Cast", "best", "number")],
+            {"number": TensorProto.FLOAT, "prob": TensorProto.FLOAT},
+            "prob",
+        ),
+        ([], {"fc": TensorProto.FLOAT, "prob": TensorProto.FLOAT}, "prob"),
+        ([], {"flat": TensorProto.FLOAT, "prob": TensorProto.FLOAT}, "prob"),
+        ([("Softmax", "flat", "attention")], {"fc": TensorProto.FLOAT, "attention": TensorProto.FLOAT}, "fc"),
+        ([("ArgMax", "prob", "best")], {"best": TensorProto.INT64}, "best"),
+    ],
+)
+def test_of_several_outputs_the_probabilities_are_taken(
+    further: list[tuple[str, str, str]], outputs: dict[str, int], expected: str
+) -> None:
+    attributes: dict[str, dict[str, Any]] = {"ArgMax": {"axis": 1}, "Cast": {"to": TensorProto.FLOAT}}
+    nodes = [*classifier().graph.node]
+    nodes += [node(op, [read], [made], name=made, **attributes.get(op, {})) for op, read, made in further]
+    model = model_of(nodes, {one.name: numpy_helper.to_array(one) for one in classifier().graph.initializer})
+    graph = read_graph(with_outputs(model, **outputs))
+    assert graph.output.name == expected
+    assert graph.output_is_probability == (expected == "prob")
+
+
+@pytest.mark.parametrize("axis", [0, -1])
+def test_a_softmax_of_classes_without_a_batch_axis(axis: int) -> None:
+    nodes = [
+        *classifier().graph.node[:-1],
+        node("Squeeze", ["fc"], ["vector"]),
+        node("Softmax", ["vector"], ["prob"], name="prob", axis=axis),
+    ]
+    model = model_of(nodes, {one.name: numpy_helper.to_array(one) for one in classifier().graph.initializer})
+    graph = read_graph(model)
+    assert graph.output_is_probability and graph.layer("prob").op == "softmax"
+    rows = Engine(model, None, graph, threads=1, provider="cpu").probabilities(ones(2, 3, 8, 8))
+    np.testing.assert_allclose(rows, np.full((2, 5), 0.2), rtol=1e-5)
+
+
 def two_inputs() -> onnx.ModelProto:
     model = model_of([node("Add", ["image", "other"], ["sum"])])
     model.graph.input.append(helper.make_tensor_value_info("other", TensorProto.FLOAT, ["N", 3, 8, 8]))
