@@ -98,6 +98,7 @@ def read_graph(model: onnx.ModelProto, manifest: Manifest | None = None, title: 
     reader = LayerReader(nodes, manifest)
     for group in group_nodes(nodes, manifest):
         reader.add(group)
+    reader.leave_out_empty()
     return Graph(
         layers=tuple(reader.layers.values()),
         input_name=nodes.input_name,

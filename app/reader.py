@@ -115,6 +115,16 @@ class LayerReader:
         # an embedding or the logits may come before what is made of them; other heads' probabilities are not meant
         return next((other for other in others if _is_softmax(other) and self._depends(other, first)), first)
 
+    def leave_out_empty(self) -> None:
+        """Take out the layers without a cell, as a Split may make one: there is nothing to see of them."""
+        empty = {name for name, layer in self.layers.items() if 0 in layer.shape}
+        if empty:
+            self.layers = {
+                name: replace(layer, inputs=tuple(one for one in layer.inputs if one not in empty))
+                for name, layer in self.layers.items()
+                if name not in empty
+            }
+
     def _before_rounding(self, layer: Layer) -> Layer:
         """The softmax whose probabilities a layer only rounds to 8 bits or reshapes; else the layer itself.
 

@@ -465,6 +465,30 @@ def test_a_softmax_of_classes_without_a_batch_axis(axis: int) -> None:
     np.testing.assert_allclose(rows, np.full((2, 5), 0.2), rtol=1e-5)
 
 
+def test_layers_without_a_cell_are_left_out() -> None:
+    nodes = [
+        node("Split", ["image", "parts"], ["all", "none"], name="split", axis=1),
+        node("Relu", ["none"], ["nothing"], name="nothing"),
+        node("Concat", ["nothing", "all"], ["joined"], name="joined", axis=1),
+        node("GlobalAveragePool", ["joined"], ["gap"], name="gap"),
+    ]
+    model = model_of(nodes, {"parts": np.array([3, 0], np.int64)})
+    graph = read_graph(model)
+    assert table(graph)[1:] == [
+        ("split", "Split", (3, 8, 8)),
+        ("joined", "concat", (3, 8, 8)),
+        ("gap", "global_average_pool", (3, 1, 1)),
+    ]
+    assert graph.layer("joined").inputs == ("split",)
+    found = Engine(model, None, graph, threads=1, provider="cpu")
+    image = np.random.default_rng(5).normal(size=(3, 8, 8)).astype(np.float32)
+    activations = found.run(image)
+    np.testing.assert_array_equal(activations["joined"], image)
+    assert found.layers(image[None], ["joined"])["joined"].shape == (1, 3, 8, 8)
+    explanation = Explainer(graph, {}).explain("joined", (2, 4, 5), activations)
+    assert explanation.value == image[2, 4, 5]
+
+
 def two_inputs() -> onnx.ModelProto:
     model = model_of([node("Add", ["image", "other"], ["sum"])])
     model.graph.input.append(helper.make_tensor_value_info("other", TensorProto.FLOAT, ["N", 3, 8, 8]))
