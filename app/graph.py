@@ -4,7 +4,8 @@ nodes (app.nodes) -> groups (app.groups) -> operations (app.patterns) -> figures
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +13,7 @@ import numpy as np
 import onnx
 
 from app.constants import Array, Constants
-from app.errors import LayerNotFound
+from app.errors import ConvscopeError, LayerNotFound, NetworkUnusable
 from app.groups import group_nodes
 from app.layer import Layer
 from app.manifest import Manifest
@@ -91,13 +92,17 @@ def read_graph(model: onnx.ModelProto, manifest: Manifest | None = None, title: 
     """The layer table of an ONNX image classifier. The initializers' data may be absent.
 
     Raises:
-        NetworkUnusable: the graph is no classifier of one image, its shapes cannot be told, or the manifest does
-            not fit it.
+        NetworkUnusable: the graph is no classifier of one image, its shapes cannot be told, the manifest does not fit
+            it, or an operator is not as ONNX has it.
     """
-    nodes = read_nodes(model, title or model.graph.name or "The network")
+    title = title or model.graph.name or "The network"
+    with _readable(title, "the graph"):
+        nodes = read_nodes(model, title)
+        groups = group_nodes(nodes, manifest)
     reader = LayerReader(nodes, manifest)
-    for group in group_nodes(nodes, manifest):
-        reader.add(group)
+    for group in groups:
+        with _readable(title, f"{', '.join(node.op for node in group.nodes)} '{group.name}'"):
+            reader.add(group)
     reader.leave_out_empty()
     return Graph(
         layers=tuple(reader.layers.values()),
@@ -109,6 +114,22 @@ def read_graph(model: onnx.ModelProto, manifest: Manifest | None = None, title: 
         constants=nodes.constants,
         fixed=reader.fixed,
     )
+
+
+@contextmanager
+def _readable(title: str, what: str) -> Iterator[None]:
+    """Raises NetworkUnusable for whatever is raised while that is read: a file may be wrong in any way there is."""
+    try:
+        yield
+    except ConvscopeError:
+        raise
+    except Exception as error:
+        said = (str(error).strip().splitlines() or [""])[0]
+        raise NetworkUnusable(
+            f"{title}: {what} cannot be read ({type(error).__name__}: {said}). Check the file with "
+            "onnx.checker.check_model, and export the network again with the operators of a standard opset.",
+            what,
+        ) from error
 
 
 def count_nonzero(graph: Graph, initializers: Mapping[str, Array]) -> dict[str, int]:

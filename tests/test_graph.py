@@ -396,6 +396,17 @@ def test_a_constant_that_onnx_has_no_rule_for_leaves_a_layer_without_explanation
         Explainer(graph, {"w": ones(4, 3, 3, 3)}).filters("conv")
 
 
+def test_an_operator_that_is_not_as_onnx_has_it_is_refused_with_its_name() -> None:
+    nodes = [
+        node("MaxPool", ["image"], ["pool"], name="pool"),
+        node("GlobalAveragePool", ["pool"], ["gap"], name="gap"),
+    ]
+    model = model_of(nodes)
+    model.graph.value_info.append(helper.make_tensor_value_info("pool", TensorProto.FLOAT, ["N", 3, 8, 8]))
+    with pytest.raises(NetworkUnusable, match=r"MaxPool 'pool' cannot be read .*kernel_shape.* export .* again"):
+        read_graph(model)
+
+
 def with_outputs(model: onnx.ModelProto, **kinds: int) -> onnx.ModelProto:
     """The model with these outputs, by their types."""
     del model.graph.output[:]
