@@ -320,7 +320,8 @@ def describe(path: Path) -> Manifest:
     Raises:
         NetworkUnusable: the file cannot be read, or its input is no image.
     """
-    name = re.sub(r"[^a-z0-9_.-]+", "-", path.stem.lower()).strip("-.") or "own"
+    # what an id may hold, and begin with
+    name = re.sub(r"[^a-z0-9_.-]+", "-", path.stem.lower()).rstrip("-.").lstrip("-._") or "own"
     blank = Weights(id="own", title="Your own", graph=path.name, sha256="", preprocessing=PhotoPreprocessing())
     shell = Manifest(id=name, title=path.stem, default_weights="own", weights=(blank,))
     model = Network(shell, blank, path, path.parent).model

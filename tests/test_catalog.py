@@ -74,6 +74,14 @@ def test_an_own_file_may_not_take_a_bundled_name(tmp_path: Path) -> None:
         Catalog.open(settings(tmp_path, onnx=save(classifier(), tmp_path / f"{taken}.onnx")))
 
 
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("_mine.onnx", "mine"), ("-_.Mine_2.onnx", "mine_2"), ("__.onnx", "own"), ("\u732b.onnx", "own")],
+)
+def test_an_own_file_of_any_name_has_an_id(tmp_path: Path, file: str, name: str) -> None:
+    assert Catalog.open(settings(tmp_path, onnx=save(classifier(), tmp_path / file))).network(name).ready
+
+
 def not_onnx(path: Path) -> None:
     path.write_bytes(b"\x89PNG this is no network")
 
@@ -90,6 +98,13 @@ def unknown_operator(path: Path) -> None:
     model = classifier()
     model.graph.node[1].op_type, model.graph.node[1].domain = "Frobnicate", "org.example"
     model.opset_import.append(helper.make_opsetid("org.example", 1))
+    save(model, path)
+
+
+def without_window(path: Path) -> None:
+    model = classifier()
+    pool = next(node for node in model.graph.node if node.op_type == "MaxPool")
+    del pool.attribute[:]
     save(model, path)
 
 
@@ -110,6 +125,7 @@ def data_outside(path: Path) -> None:
         (empty, "not an ONNX file"),
         (two_channels, "no image"),
         (unknown_operator, "Frobnicate"),
+        (without_window, "MaxPool 'pool'"),
         (data_outside, "outside its own folder"),
     ],
 )
