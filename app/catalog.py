@@ -8,9 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
+import numpy as np
+
 from app.engine import OpenSession
-from app.errors import ConvscopeError, ModelNotFound, NetworkUnusable, TourNotFound, WeightsNotFound
+from app.errors import (
+    ConvscopeError,
+    ModelNotFound,
+    NetworkUnusable,
+    NotSupported,
+    TourNotFound,
+    WeightsNotFound,
+)
 from app.graph import read_graph
+from app.imaging import as_image
 from app.int8 import Int8Network
 from app.manifest import (
     DigitPreprocessing,
@@ -122,7 +132,8 @@ class Catalog:
         """Add the operator's ONNX file, loaded now, so that what is wrong with it shows at start.
 
         Raises:
-            NetworkUnusable: not ONNX, no image classifier, external data outside its folder, unknown operators.
+            NetworkUnusable: not ONNX, no image classifier, external data outside its folder, unknown operators, or a
+                manifest that does not fit.
         """
         if not path.is_file():
             raise NetworkUnusable(f"There is no file {path}. Give the path of an ONNX file.", str(path))
@@ -131,10 +142,12 @@ class Catalog:
         check_graphs(manifest, paths)
         self.add(manifest, paths, settings)
         for weights in manifest.weights:
-            _ = self.network(manifest.id, weights.id).graph  # kept: the file may be gone when it is asked for
+            network = self.network(manifest.id, weights.id)
+            _ = network.graph, network.labels  # kept: the file may be gone when they are asked for
+            check_preprocessing(network)
         network = self.network(manifest.id, manifest.default_weights)
         check_external(network.model, path)
-        _ = network.labels, network.engine
+        _ = network.engine
 
     def network(self, model: str, weights: str | None = None, precision: str = "fp32") -> Network:
         """The network `model` with `weights` (its default ones when None), on 32-bit floats or 8-bit integers.
@@ -292,6 +305,25 @@ def check_graphs(manifest: Manifest, paths: dict[str, Path]) -> None:
                 "damaged. Install it again.",
                 found,
             )
+
+
+def check_preprocessing(network: Network) -> None:
+    """Put a small blank picture through the preprocessing, which else the first upload would find out about.
+
+    Raises:
+        NetworkUnusable: it does not give what the network takes.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            tensor = network.tensor(as_image(np.zeros((8, 8, 3), np.uint8)))
+    except NotSupported as error:
+        raise NetworkUnusable(error.detail, error.value) from error
+    if not np.isfinite(tensor).all():
+        raise NetworkUnusable(
+            f"The preprocessing of the weights '{network.weights_id}' of {network.id} makes numbers of a blank image "
+            "that are not finite. Correct scale, mean and std in the manifest; no std may be 0.",
+            network.weights_id,
+        )
 
 
 def with_further(

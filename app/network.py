@@ -29,7 +29,7 @@ from app.manifest import Inline, Manifest, Packed, PhotoPreprocessing, Pulled, S
 from app.matching import match, rename
 from app.numbers import external_location
 from app.outline import read_outline
-from app.preprocess import enough_for, photo_to_tensors, to_tensor
+from app.preprocess import enough_for, field_of, photo_to_tensors, to_tensor
 from app.settings import Settings
 from app.version import VERSION
 from app.weights import ensure, is_verified, open_initializers, place
@@ -323,14 +323,14 @@ class Network:
 
     def tensor(self, image: Image) -> Array:
         """The network's input (C, H, W) for an image, by the manifest's preprocessing."""
-        tensor = to_tensor(image.picture, self.weights.preprocessing, self.graph.input_shape[0])
-        if tensor.shape != self.graph.input_shape:
+        made = (self.graph.input_shape[0], *field_of(self.weights.preprocessing))
+        if made != self.graph.input_shape:  # before it is made: a wrong number may be any size
             raise NotSupported(
-                f"The manifest's preprocessing gives {tensor.shape} but {self.id} takes {self.graph.input_shape} "
+                f"The manifest's preprocessing gives {made} but {self.id} takes {self.graph.input_shape} "
                 "(C x H x W). Correct crop or size in the manifest.",
-                list(tensor.shape),
+                list(made),
             )
-        return tensor
+        return to_tensor(image.picture, self.weights.preprocessing, made[0])
 
     def tensors(self, image: Image, crops: Crops) -> Iterator[Array]:
         """The network's inputs (C, H, W) for so many crops of an image, made one by one, without holding the image.

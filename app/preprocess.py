@@ -39,6 +39,11 @@ def enough_for(how: Preprocessing) -> Enough | None:
     return Enough(WORK) if isinstance(how, DigitPreprocessing) else None
 
 
+def field_of(how: Preprocessing) -> tuple[int, int]:
+    """Height and width of the input that the preprocessing makes."""
+    return how.size if isinstance(how, DigitPreprocessing) else how.crop
+
+
 def to_picture(tensor: Tensor, how: Preprocessing) -> Pixels:
     """The input tensor (C, H, W) as a picture: uint8 (H, W, 3) RGB, or (H, W) grey for one channel."""
     if isinstance(how, DigitPreprocessing):

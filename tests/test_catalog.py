@@ -1,5 +1,6 @@
 """The catalog: what is bundled, what the operator adds, what is refused."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,38 @@ def test_an_own_file_may_not_take_a_bundled_name(tmp_path: Path) -> None:
 )
 def test_an_own_file_of_any_name_has_an_id(tmp_path: Path, file: str, name: str) -> None:
     assert Catalog.open(settings(tmp_path, onnx=save(classifier(), tmp_path / file))).network(name).ready
+
+
+PHOTO = {"kind": "photo", "resize": 9, "crop": [8, 8]}
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ({"preprocessing": {**PHOTO, "mean": [0.5, 0.5]}}, "2 numbers for mean.* 3 channels: give one number"),
+        ({"preprocessing": {**PHOTO, "crop": [8, 9]}}, r"\(3, 8, 9\) but own takes \(3, 8, 8\).* Correct crop"),
+        ({"preprocessing": {**PHOTO, "crop": [9**9, 9**9]}}, "Correct crop"),  # which is not tried out
+        ({"preprocessing": {"kind": "digit", "size": [28, 28]}}, r"\(3, 28, 28\) but .* Correct crop or size"),
+        (
+            {"preprocessing": {**PHOTO, "std": [1, 1, 0]}},
+            "'second' of own .* not finite.* Correct scale, mean and std",
+        ),
+        ({"preprocessing": PHOTO, "labels": ["a", "b"]}, "2 labels for 5 classes"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_refused_at_start(
+    tmp_path: Path, second: dict[str, Any], message: str
+) -> None:
+    path, weights = save(classifier(), tmp_path / "own.onnx"), {"title": "w", "graph": "own.onnx", "sha256": ""}
+    manifest = {
+        "id": "own",
+        "title": "Own",
+        "default_weights": "first",
+        "weights": [{**weights, "id": "first", "preprocessing": PHOTO}, {**weights, "id": "second", **second}],
+    }
+    (tmp_path / "own.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(NetworkUnusable, match=message):
+        Catalog.open(settings(tmp_path, onnx=path, manifest=tmp_path / "own.json"))
 
 
 def not_onnx(path: Path) -> None:
