@@ -20,7 +20,7 @@ from opentelemetry import trace
 
 from app.activations import Activations, relu
 from app.cores import available_cores
-from app.errors import ConvscopeError, NetworkUnusable
+from app.errors import ConvscopeError, NetworkUnusable, NotSupported
 from app.graph import Graph
 from app.kept import KeptSession
 from app.layer import Layer
@@ -248,11 +248,12 @@ class Engine:
 
         Raises:
             Abandoned: nobody waits for the rest.
+            NotSupported: the network gives something else than numbers.
         """
         waiting = iter(tensors)
         while batch := list(islice(waiting, self.batch)):
             check_wanted()
-            yield self.probabilities(np.stack(batch))
+            yield require_finite(self.probabilities(np.stack(batch)), self.graph)
 
     @cached_property
     def batch(self) -> int:
@@ -318,7 +319,8 @@ def to_probabilities(scores: npt.NDArray[Any], already: bool) -> Array:
     """Softmax over the last axis of (..., classes), in float64; left alone where the graph ends in a softmax."""
     if already:
         return np.asarray(scores, dtype=np.float32)
-    shifted = np.exp(scores.astype(np.float64) - scores.max(axis=-1, keepdims=True))
+    with np.errstate(invalid="ignore"):  # infinite scores give NaN, which is for the caller to tell
+        shifted = np.exp(scores.astype(np.float64) - scores.max(axis=-1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), dtype=np.float32)
 
 
@@ -328,6 +330,24 @@ def class_probabilities(graph: Graph, activations: Mapping[str, Array]) -> Array
     A copy: they are kept longer than the activations, all of which are parts of one block of memory.
     """
     return to_probabilities(activations[graph.output.name].reshape(-1), graph.output_is_probability).copy()
+
+
+def require_finite(probabilities: Array, graph: Graph) -> Array:
+    """The probabilities (..., classes) of one image, or of parts of it, as they are.
+
+    Raises:
+        NotSupported: some are NaN, which is neither a probability nor JSON.
+    """
+    wrong = np.argwhere(~np.isfinite(probabilities))
+    if len(wrong):
+        raise NotSupported(
+            f"The network has no probabilities for this image: for class {wrong[0][-1]}, '{graph.output.name}' comes "
+            f"to {probabilities[tuple(wrong[0])]}. On the way there, numbers overflow or are divided by zero: "
+            "`convscope activations` writes those of each layer. Check the network's weights, and scale, mean and "
+            "std in its manifest.",
+            graph.output.name,
+        )
+    return probabilities
 
 
 def _with_outputs(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelProto:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from app.activations import NOTHING, Activations
 from app.crops import Crops
-from app.engine import class_probabilities
+from app.engine import class_probabilities, require_finite
 from app.imaging import Enough, Image
 from app.network import Network
 from app.stores import Elapsed
@@ -112,7 +112,7 @@ def compute(network: Network, encoded: Encoded, crops: Crops = Crops.ONE, *, kee
 
     Raises:
         ImageUndecodable, ImageTooLarge, MediaTypeUnsupported: the bytes.
-        NotSupported: a network that is not shown crops.
+        NotSupported: a network that is not shown crops, or gives something else than numbers for this image.
         WeightsNotReady: the network has no numbers here.
         Abandoned: nobody waits for it any more.
     """
@@ -123,7 +123,7 @@ def compute(network: Network, encoded: Encoded, crops: Crops = Crops.ONE, *, kee
     activations = NOTHING
     if keep:
         activations = network.engine.run(prepared.tensor)
-        probabilities = class_probabilities(network.graph, activations)
+        probabilities = require_finite(class_probabilities(network.graph, activations), network.graph)
     else:
         (row,) = network.engine.classify([prepared.tensor])  # (1, classes)
         probabilities = row[0]

@@ -14,7 +14,7 @@ from app.batches import Answer, Batcher
 from app.catalog import Catalog
 from app.course import Course
 from app.crops import Crops
-from app.engine import to_probabilities
+from app.engine import require_finite, to_probabilities
 from app.errors import RunsUnavailable
 from app.graph import Layer
 from app.metrics import Metrics
@@ -69,7 +69,7 @@ class Service:
 
         Raises:
             ImageUndecodable, ImageTooLarge, MediaTypeUnsupported: the bytes.
-            NotSupported: a network that is not shown crops.
+            NotSupported: a network that is not shown crops, or gives something else than numbers for this image.
             Overloaded: more work than the server holds.
         """
         encoded = Encoded(data, self.settings.max_pixels)
@@ -84,7 +84,7 @@ class Service:
                 prepared.width,
                 prepared.height,
                 NOTHING,
-                probabilities,
+                require_finite(probabilities, network.graph),  # of this image alone: others came with it
                 Elapsed(
                     prepared.decode, prepared.preprocess, inference, 1000 * (time.perf_counter() - encoded.started)
                 ),

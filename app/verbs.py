@@ -103,7 +103,7 @@ def predict(options: argparse.Namespace) -> int:
     for path in progress(find_images(options.images)):
         try:
             image = read_image(path, network, settings)
-            probabilities = network.engine.probabilities(network.tensor(image)[None])[0]
+            (probabilities,) = next(network.engine.classify([network.tensor(image)]))  # (1, classes)
             predictions, unfamiliar = (
                 network.rank(probabilities, options.top),
                 network.looks_unfamiliar(probabilities),

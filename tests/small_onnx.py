@@ -57,6 +57,23 @@ def classifier(
     return model
 
 
+def rooted() -> onnx.ModelProto:
+    """Global mean - square root - full (5 classes): NaN for an image that is below zero on average, such as black."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("GlobalAveragePool", ["image"], ["mean"], name="mean"),
+            helper.make_node("Sqrt", ["mean"], ["root"], name="root"),
+            helper.make_node("Flatten", ["root"], ["flat"], name="flat"),
+            helper.make_node("Gemm", ["flat", "matrix"], ["scores"], name="scores"),
+        ],
+        "rooted",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, 8, 8])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 5])],
+        [numpy_helper.from_array(np.eye(3, 5, dtype=np.float32), "matrix")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
 def save(model: onnx.ModelProto, path: Path) -> Path:
     """Write the file and return its path."""
     onnx.save(model, path)

@@ -1,11 +1,17 @@
 """Predictions over HTTP, the same as through the package."""
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import httpx
 import pytest
+from PIL import Image
 
 from app.catalog import Catalog
 from app.imaging import decode
-from tests.conftest import draw_scene, encode, every_model, problem_of
+from tests.conftest import MakeSettings, draw_scene, encode, every_model, problem_of, serving_own
+from tests.small_onnx import rooted, save
 
 
 @every_model
@@ -65,3 +71,37 @@ def test_a_structure_cannot_predict(api: httpx.Client, catalog: Catalog, model: 
     problem = problem_of(api.post(url, content=photo), 409, "weights-not-ready")
     assert problem["value"] == "structure"
     assert catalog.network(model).weights_id in problem["detail"]
+
+
+@pytest.fixture
+def partial(make_settings: MakeSettings, tmp_path: Path) -> Iterator[httpx.Client]:
+    """A service of a network that gives no numbers for a dark image."""
+    (tmp_path / "nothing").mkdir()
+    with serving_own(make_settings(onnx=save(rooted(), tmp_path / "own.onnx")), tmp_path / "nothing") as client:
+        yield client
+
+
+def plain(level: int) -> bytes:
+    return encode(Image.new("RGB", (16, 16), (level, level, level)))
+
+
+@pytest.mark.parametrize("path", ["models/own/predictions", "models/own/predictions?crops=10", "models/own/runs"])
+def test_a_network_that_gives_nan_says_so(partial: httpx.Client, path: str) -> None:
+    assert partial.post(f"/api/v1/{path}", content=plain(255)).status_code in (200, 201)
+    for _ in range(2):  # and nothing is kept of it
+        problem = problem_of(partial.post(f"/api/v1/{path}", content=plain(0)), 409, "not-supported")
+        assert "'scores' comes to nan" in problem["detail"] and problem["value"] == "scores"
+
+
+def test_a_nan_is_told_to_none_but_who_sent_the_image(partial: httpx.Client) -> None:
+    def predict(level: int) -> int:
+        return partial.post("/api/v1/models/own/predictions", content=plain(level)).status_code
+
+    with ThreadPoolExecutor(12) as pool:
+        assert list(pool.map(predict, [255, 0] * 12)) == [200, 409] * 12
+
+
+def test_a_tensor_that_gives_nan_is_answered_with_null_as_documented(partial: httpx.Client) -> None:
+    tensor = {"name": "image", "shape": [1, 3, 8, 8], "datatype": "FP32", "data": [-1.0] * 192}
+    answer = partial.post("/v2/models/own/infer", json={"inputs": [tensor]})
+    assert answer.json()["outputs"][0]["data"] == [None] * 5

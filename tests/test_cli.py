@@ -11,13 +11,14 @@ import httpx
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
 from app.catalog import Catalog
 from app.cli import main
 from app.network import Network
 from app.places import CHECKOUT
 from tests.conftest import NOWHERE, draw_scene
-from tests.small_onnx import classifier, save
+from tests.small_onnx import classifier, rooted, save
 
 Command = Callable[..., tuple[int, str, str]]
 MNIST = CHECKOUT.parent / "shared" / "data" / "onnx" / "mnist-12.onnx"
@@ -109,6 +110,18 @@ def test_one_unreadable_image_does_not_stop_the_others(run: Command, network: Ne
     assert status == 1
     assert len(out.splitlines()) == 3
     assert "broken.png" in err
+
+
+def test_an_image_without_probabilities_does_not_stop_the_others(run: Command, tmp_path: Path) -> None:
+    for name, colour in (("black.png", "black"), ("white.png", "white")):
+        Image.new("RGB", (16, 16), colour).save(tmp_path / name)
+    own = save(rooted(), tmp_path / "own.onnx")
+    status, out, err = run("predict", tmp_path, "--onnx", own, "--json")
+    assert status == 1
+    assert [Path(json.loads(line)["image"]).name for line in out.splitlines()] == ["white.png"]
+    assert "black.png: The network has no probabilities" in err
+    status, out, _ = run("activations", tmp_path / "black.png", "--onnx", own, "--layer", "root", "-o", tmp_path)
+    assert status == 0 and np.isnan(np.load(tmp_path / "black.png.root.npy")).all()
 
 
 def test_activations_of_one_layer_into_a_file(run: Command, network: Network, pictures: Path, tmp_path: Path) -> None:

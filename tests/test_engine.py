@@ -13,9 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from app.catalog import Catalog
 from app.engine import Engine, choose_providers, class_probabilities, to_probabilities, useful_threads
-from app.errors import NetworkUnusable
+from app.errors import NetworkUnusable, NotSupported
 from app.graph import read_graph
-from tests.small_onnx import classifier
+from tests.small_onnx import classifier, rooted
 
 
 def engine(model: onnx.ModelProto, **options: Any) -> Engine:
@@ -134,6 +134,16 @@ def test_images_that_can_go_in_together_do() -> None:
 
 def test_softmax_of_large_scores_does_not_overflow() -> None:
     assert to_probabilities(np.array([1e4, 0.0, -1e4], np.float32), already=False).tolist() == [1, 0, 0]
+
+
+def test_what_is_no_number_is_no_probability() -> None:
+    loaded = engine(rooted())
+    bright, dark = (np.full((3, 8, 8), value, np.float32) for value in (4, -1))
+    np.testing.assert_allclose(next(loaded.classify([bright])).sum(), 1, rtol=1e-6)
+    with pytest.raises(NotSupported, match=r"for class 0, 'scores' comes to nan.*Check .* scale, mean and std"):
+        list(loaded.classify([bright, dark]))
+    assert np.isnan(to_probabilities(np.array([np.inf, 0], np.float32), already=False)).any()
+    assert np.isnan(loaded.run(dark)["root"]).all()  # to be looked at
 
 
 def test_an_unknown_operator_is_refused_with_its_name() -> None:
