@@ -1,8 +1,10 @@
 """Batches: what gathers while one runs goes together, and nobody loses an answer."""
 
 import asyncio
+import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -146,6 +148,24 @@ def test_tensors_that_come_together_go_together_where_probabilities_alone_are_wa
             layer.name: (1, *layer.shape) for layer in (last, first)
         }
     assert not sizes, "a layer was asked for, too"
+
+
+def test_the_digest_of_a_large_upload_is_taken_in_a_thread(
+    catalog: Catalog, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = min((one for one in catalog.networks if one.ready), key=lambda one: one.graph.multiply_adds)
+    service, on_the_loop, digest = Service(make_settings(), catalog), list[bool](), hashlib.sha256
+
+    def noted(data: bytes) -> Any:
+        on_the_loop.append(threading.current_thread() is threading.main_thread())
+        return digest(data)
+
+    monkeypatch.setattr("app.outcomes.hashlib", SimpleNamespace(sha256=noted))
+    small, large = (encode(draw_scene(width=side, height=side), "BMP") for side in (100, 700))
+    for photo in (small, large):
+        record, created = asyncio.run(service.create(network, photo, 5, Crops.ONE))
+        assert created and record.sha256 == digest(photo).hexdigest()
+    assert on_the_loop == [True, False]
 
 
 def test_a_network_is_loaded_by_a_tensor_in_a_thread(
