@@ -44,6 +44,8 @@ BATCH_BYTES, BATCH = 128 * 1024 * 1024, 32  # the most that one forward pass may
 # one where they are idle, and three times as long on average where they are not.
 WORTH_A_THREAD = 4_000_000  # multiply-adds, parameters and units
 
+ROUNDED = 1e-3  # off the sum of 1: more than float32 is, less than 8 bits mostly are
+
 NVIDIA_DEVICE = Path("/dev/nvidiactl")
 
 
@@ -235,7 +237,7 @@ class Engine:
         else:
             each = [self._forward(one[None], names, session)[0] for one in tensors]
             rows = np.stack([one.reshape(self.graph.batch, -1)[0] for one in each])
-        return to_probabilities(rows, self.graph.output_is_probability)
+        return to_probabilities(rows, self.graph.output_is_softmaxed)
 
     def classify(self, tensors: Iterable[Array]) -> Iterator[Array]:
         """Class probabilities of any number of inputs, in batches that hold a bounded amount of memory.
@@ -316,10 +318,15 @@ def _tell_once(line: str) -> None:
 
 
 def to_probabilities(scores: npt.NDArray[Any], already: bool) -> Array:
-    """Softmax over the last axis of (..., classes), in float64; left alone where the graph ends in a softmax."""
-    if already:
-        return np.asarray(scores, dtype=np.float32)
+    """Softmax over the last axis of (..., classes), in float64; left alone where the graph ends in a softmax.
+
+    One on 8 bits is only brought to sum to 1 again.
+    """
     with np.errstate(invalid="ignore"):  # infinite scores give NaN, which is for the caller to tell
+        if already:
+            shares = np.asarray(scores, dtype=np.float32)
+            sums = shares.sum(axis=-1, keepdims=True)
+            return shares if (np.abs(sums - 1) < ROUNDED).all() else shares / sums
         shifted = np.exp(scores.astype(np.float64) - scores.max(axis=-1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), dtype=np.float32)
 
@@ -329,7 +336,7 @@ def class_probabilities(graph: Graph, activations: Mapping[str, Array]) -> Array
 
     A copy: they are kept longer than the activations, all of which are parts of one block of memory.
     """
-    return to_probabilities(activations[graph.output.name].reshape(-1), graph.output_is_probability).copy()
+    return to_probabilities(activations[graph.output.name].reshape(-1), graph.output_is_softmaxed).copy()
 
 
 def require_finite(probabilities: Array, graph: Graph) -> Array:

@@ -19,7 +19,9 @@ from app.layer import Layer
 from app.manifest import Manifest
 from app.nodes import read_nodes
 from app.operations import Softmax
-from app.reader import LayerReader
+from app.reader import LayerReader, before_rounding
+
+SOFTMAX_ON_8_BITS = "QLinearSoftmax"  # onnxruntime's; its layer holds codes, and what is behind it probabilities
 
 __all__ = ["Graph", "Layer", "count_nonzero", "read_graph"]
 
@@ -61,6 +63,11 @@ class Graph:
     def output_is_probability(self) -> bool:
         """Whether the output layer is a softmax over the classes."""
         return isinstance(self.output.operation, Softmax) and self.output.operation.everything
+
+    @property
+    def output_is_softmaxed(self) -> bool:
+        """Whether the output holds probabilities, if only those of a softmax on 8 bits, which may not sum to 1."""
+        return self.output_is_probability or before_rounding(self.output, self.by_name).op == SOFTMAX_ON_8_BITS
 
     @property
     def logits(self) -> Layer | None:

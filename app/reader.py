@@ -1,7 +1,7 @@
 """Groups of nodes -> layers, keeping for every tensor the view of the layer that it shows."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -126,15 +126,11 @@ class LayerReader:
             }
 
     def _before_rounding(self, layer: Layer) -> Layer:
-        """The softmax whose probabilities a layer only rounds to 8 bits or reshapes; else the layer itself.
+        """The softmax whose probabilities a layer only rounds; else the layer itself.
 
         Rounded to 8 bits they would not sum to 1.
         """
-        source = layer
-        while source.op in QUANTISING or (
-            isinstance(source.operation, Rearrangement) and source.operation.order is None
-        ):
-            source = self.layers[source.inputs[0]]
+        source = before_rounding(layer, self.layers)
         return source if _is_softmax(source) else layer
 
     def _depends(self, layer: Layer, source: Layer) -> bool:
@@ -356,6 +352,13 @@ class LayerReader:
         if order is not None and np.array_equal(order, np.arange(order.size)):
             order = None
         self.views[layer.tensor] = View(layer.name, layer.tensor, stored, order)
+
+
+def before_rounding(layer: Layer, layers: Mapping[str, Layer]) -> Layer:
+    """The layer whose numbers this one, and those between them, only round to 8 bits, scale back or reshape."""
+    while layer.op in QUANTISING or (isinstance(layer.operation, Rearrangement) and layer.operation.order is None):
+        layer = layers[layer.inputs[0]]
+    return layer
 
 
 def _is_softmax(layer: Layer) -> bool:

@@ -226,7 +226,7 @@ class Service:
                     answer[name] = found[layer]
                 else:
                     rows = found[layer].reshape(len(tensors), -1)  # (B, classes)
-                    answer[name] = to_probabilities(rows, graph.output_is_probability)
+                    answer[name] = to_probabilities(rows, graph.output_is_softmaxed)
             return answer
 
         return await self.workers.infer(work, [network.id])

@@ -435,6 +435,38 @@ def test_probabilities_that_are_rounded_at_the_end_are_taken_before_that() -> No
     np.testing.assert_allclose(shares, activations["rounded"], atol=0.5 / 255 + 1e-6)
 
 
+def test_a_softmax_on_8_bits_is_none_over_again() -> None:
+    nodes = [
+        *classifier().graph.node[:-1],
+        node("QuantizeLinear", ["fc", "step", "zero"], ["codes"], name="codes"),
+        node(
+            "QLinearSoftmax",
+            ["codes", "step", "zero", "share", "zero"],
+            ["shares"],
+            name="shares",
+            domain="com.microsoft",
+            axis=1,
+            opset=17,
+        ),
+        node("DequantizeLinear", ["shares", "share", "zero"], ["prob"], name="prob"),
+    ]
+    constants: dict[str, Numbers] = {
+        **{one.name: numpy_helper.to_array(one) for one in classifier().graph.initializer},
+        "b": np.zeros(4, np.float32),
+        "fb": np.arange(5, dtype=np.float32),
+        "step": np.array(8 / 255, np.float32),
+        "share": np.array(1 / 256, np.float32),
+        "zero": np.array(0, np.uint8),
+    }
+    model = extended(model_of(nodes, constants))
+    model.graph.value_info.append(helper.make_tensor_value_info("shares", TensorProto.UINT8, ["N", 5]))
+    graph = read_graph(model)
+    assert graph.output.name == "prob" and graph.output_is_softmaxed and not graph.output_is_probability
+    rows = Engine(model, None, graph, threads=1, provider="cpu").probabilities(np.zeros((2, 3, 8, 8), np.float32))
+    np.testing.assert_allclose(rows.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(rows[1], np.exp(np.arange(5)) / np.exp(np.arange(5)).sum(), atol=0.01)
+
+
 @pytest.mark.parametrize(
     ("further", "outputs", "expected"),
     [
