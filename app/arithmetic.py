@@ -194,6 +194,10 @@ class Span:
             self.start - slide.before * self.jump,
         )
 
+    def moved(self, cells: int) -> "Span":
+        """The span of a unit that reads what is so many cells further on than its own place."""
+        return Span(self.size, self.jump, self.start + cells * self.jump)
+
     def whole(self, count: int) -> "Span":
         """The span of a unit that sees all `count` units of the axis; it is alone, so it does not move."""
         return Span(self.size + (count - 1) * self.jump, 0, self.start)

@@ -10,8 +10,8 @@ MANY = 9  # more terms than a 3x3 window are summed up in words
 
 
 def number(value: float) -> str:
-    """Four significant digits."""
-    return f"{value:.4g}"
+    """Four significant digits; a zero that was negated keeps no sign."""
+    return f"{value + 0.0:.4g}"  # -0.0 + 0.0 = 0.0
 
 
 def plus(value: float) -> str:

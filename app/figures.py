@@ -1,7 +1,7 @@
 """The figures of a layer, from its operation and shapes: parameters, connections, multiply-adds, formula, reach."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from app.arithmetic import Span, Window, union
 from app.operations import (
@@ -111,31 +111,33 @@ def formula(operation: Operation, sources: Sequence[Shape], shape: Shape) -> str
             return ""
 
 
-def reach(
-    operation: Operation, sources: Sequence[Shape], reaches: Sequence[Reach], shape: Shape, pointwise: bool
-) -> Reach:
-    """What a unit sees of the input. `pointwise` tells whether an operator without a rule is."""
+def reach(operation: Operation, sources: Sequence[Shape], reaches: Sequence[Reach], shape: Shape) -> Reach:
+    """What a unit sees of the input."""
     size = map_size(shape)
     window = window_of(operation)
     if window is not None:
         down, across = reaches[0]
         return down.through(window.y), across.through(window.x)
-    everything = {
-        Full: True,
-        RadialBasis: True,
-        Softmax: isinstance(operation, Softmax) and operation.everything,
-        Rearrangement: True,
-        Opaque: not pointwise,
-    }
-    if everything.get(type(operation), False) or any(map_size(source) not in (size, (1, 1)) for source in sources):
-        wholes = [
-            (down.whole(height), across.whole(width))
-            for (down, across), (height, width) in zip(reaches, map(map_size, sources), strict=True)
-        ]
-        return _joined(wholes, size)
-    return _joined(reaches, size)
+    if isinstance(operation, Opaque) and operation.shift is not None:
+        (down, across), (top, left) = reaches[0], operation.shift
+        return down.moved(-top), across.moved(-left)
+    sizes = [map_size(source) for source in sources]
+    everything = _reads_everything(operation) or any(one not in (size, (1, 1)) for one in sizes)
+    seen = [  # a map of one cell is the same for all units
+        (down.whole(one[0]), across.whole(one[1])) if everything or one != size else (down, across)
+        for (down, across), one in zip(reaches, sizes, strict=True)
+    ]
+    return union((down for down, _ in seen), size[0]), union((across for _, across in seen), size[1])
 
 
-def _joined(reaches: Iterable[Reach], size: tuple[int, int]) -> Reach:
-    reaches = tuple(reaches)
-    return union((down for down, _ in reaches), size[0]), union((across for _, across in reaches), size[1])
+def _reads_everything(operation: Operation) -> bool:
+    """Whether a unit may read all cells of its sources' maps, not only those at its own place."""
+    match operation:
+        case Full() | RadialBasis() | Rearrangement():
+            return True
+        case Softmax(everything=everything):
+            return everything
+        case Opaque(pointwise=pointwise):
+            return not pointwise
+        case _:
+            return False

@@ -34,8 +34,8 @@ class Node:
 
     @property
     def output(self) -> str:
-        """The name of its first output."""
-        return self.outputs[0]
+        """The name of its first output; those that a node leaves out (all states of an LSTM, say) have no name."""
+        return next(name for name in self.outputs if name)
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,14 @@ class Nodes:
         leads_with_batch = len(shape) > 0 and shape[0] == (self.batch or 1)
         return shape[1:] if leads_with_batch else shape
 
+    def has_batch(self, tensor: str) -> bool:
+        """Whether a tensor's first axis is the batch, so that its second holds the channels, as operators count.
+
+        Raises:
+            NetworkUnusable: shape inference could not tell its shape.
+        """
+        return len(self.inner_shape(tensor)) < len(self.shapes[tensor])
+
     def _untold(self, tensor: str) -> NetworkUnusable:
         """What to say of a shape that cannot be told: which operator, the first of its kind, stands in the way."""
         makers = {output: node for node in self.nodes for output in node.outputs}
@@ -124,6 +132,8 @@ def read_nodes(model: onnx.ModelProto, title: str) -> Nodes:
     )
     dynamic, constant_nodes, nodes = {source.name}, [], []
     for proto in graph.node:
+        if not any(proto.output):
+            continue  # it computes for nobody
         if proto.op_type in ("Shape", "Size") or not any(name in dynamic for name in proto.input):
             constant_nodes.append(proto)
             continue

@@ -205,10 +205,16 @@ class Rearrangement:
 
 @dataclass(frozen=True)
 class Opaque:
-    """An operator without a rule here: its maps are shown, its units are not explained."""
+    """An operator without a rule here: its maps are shown, its units are not explained.
+
+    `pointwise` tells whether a unit reads what is at its own place only. `shift` is of a Pad with a constant: a unit
+    reads what is so many cells further up and left. Without either it may read everything.
+    """
 
     op: str  # the ONNX operator
     trained: tuple[str, ...]
+    pointwise: bool = False
+    shift: tuple[int, int] | None = None
 
 
 Operation = (

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from app.arithmetic import Window
+from app.errors import NetworkUnusable
 from app.nodes import Node, Nodes, read_window
+from app.opaque import is_float
 from app.operations import (
     Activation,
     Add,
@@ -16,7 +16,6 @@ from app.operations import (
     Convolution,
     Full,
     LocalResponseNorm,
-    Opaque,
     Operation,
     Pool,
     RadialBasis,
@@ -28,52 +27,6 @@ ACTIVATIONS = {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid"}
 AMPLITUDE, SLOPE = 1.7159, 2 / 3  # LeCun et al. 1998, appendix A: f(a) = A tanh(S a)
 SOFTMAX_PER_AXIS = 13  # the opset from which Softmax works along one axis; before, over all from `axis` on
 AXES_AS_INPUT = {"ReduceMean": 18, "ReduceSum": 13, "ReduceSumSquare": 18}
-
-# Operators that work on each number alone, so that a unit sees what its source sees.
-POINTWISE = frozenset(
-    {
-        "Abs",
-        "Add",
-        "BatchNormalization",
-        "Ceil",
-        "Celu",
-        "Clip",
-        "Cos",
-        "Div",
-        "Elu",
-        "Erf",
-        "Exp",
-        "Floor",
-        "Gelu",
-        "HardSigmoid",
-        "HardSwish",
-        "LeakyRelu",
-        "Log",
-        "Max",
-        "Mean",
-        "Min",
-        "Mish",
-        "Mul",
-        "Neg",
-        "PRelu",
-        "Pow",
-        "Reciprocal",
-        "Relu",
-        "Round",
-        "Selu",
-        "Sigmoid",
-        "Sign",
-        "Sin",
-        "Softplus",
-        "Softsign",
-        "Sqrt",
-        "Sub",
-        "Sum",
-        "Swish",
-        "Tanh",
-        "ThresholdedRelu",
-    }
-)
 
 
 def recognise(chain: Sequence[Node], nodes: Nodes) -> tuple[Operation, str | None] | None:
@@ -87,13 +40,6 @@ def recognise(chain: Sequence[Node], nodes: Nodes) -> tuple[Operation, str | Non
     rule = RULES.get(body[0].op)
     operation = rule(body, nodes) if rule else None
     return None if operation is None else (operation, activation)
-
-
-def opaque(chain: Sequence[Node], nodes: Nodes) -> Opaque:
-    """The operation of nodes without a rule, named after the last of them."""
-    names = dict.fromkeys(name for node in chain for name in node.inputs if name and name not in nodes.dynamic)
-    trained = tuple(name for name in names if _is_float(name, nodes) and math.prod(nodes.constant_shape(name)) > 1)
-    return Opaque(chain[-1].op, trained)
 
 
 def _split_activation(chain: Sequence[Node], nodes: Nodes) -> tuple[Sequence[Node], str | None]:
@@ -126,11 +72,6 @@ def _constant(node: Node, nodes: Nodes) -> str | None:
     return constants[0] if len(node.inputs) == 2 and len(constants) == 1 else None
 
 
-def _is_float(constant: str, nodes: Nodes) -> bool:
-    value = nodes.constants.get(constant)
-    return value is None or np.issubdtype(value.dtype, np.floating)
-
-
 def _is_per_map(constant: str, maps: int, rank: int, nodes: Nodes) -> bool:
     """Whether a constant broadcasts to one number a map, or one for all, of a tensor of `rank` axes with batch."""
     shape = (1,) * (rank - len(nodes.constant_shape(constant))) + nodes.constant_shape(constant)
@@ -138,14 +79,15 @@ def _is_per_map(constant: str, maps: int, rank: int, nodes: Nodes) -> bool:
 
 
 def _map_size(tensor: str, nodes: Nodes) -> tuple[int, int] | None:
+    """Height and width of a tensor of maps (N, C, H, W); None of any other, such as a sequence (N, C, L)."""
     shape = nodes.inner_shape(tensor)
-    return (shape[1], shape[2]) if len(shape) == 3 else None
+    return (shape[1], shape[2]) if len(shape) == 3 and nodes.has_batch(tensor) else None
 
 
 def _convolution(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
     """Conv, or Conv and one Add of a constant a map."""
     head, size = chain[0], _map_size(chain[0].inputs[0], nodes)
-    if size is None or head.inputs[1] in nodes.dynamic or len(chain) > 2:
+    if size is None or not nodes.dynamic.isdisjoint(head.inputs[1:]) or len(chain) > 2:
         return None
     kernel = nodes.constant_shape(head.inputs[1])  # (out, in / groups, kh, kw)
     biases = [name for name in head.inputs[2:] if name]
@@ -159,16 +101,27 @@ def _convolution(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
 
 
 def _gemm(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
+    """Gemm of a vector with constants; of the rows of a matrix (tokens, say) it is no full layer."""
     head = chain[0]
-    if len(chain) > 1 or head.attributes.get("transA") or head.inputs[1] in nodes.dynamic:
+    if len(chain) > 1 or head.attributes.get("transA") or not nodes.dynamic.isdisjoint(head.inputs[1:]):
+        return None
+    biases = tuple(name for name in head.inputs[2:] if name)
+    made = nodes.inner_shape(head.output)
+    if len(nodes.inner_shape(head.inputs[0])) != 1 or not all(_is_per_unit(name, made[-1], nodes) for name in biases):
         return None
     return Full(
         weights=head.inputs[1],
         outputs_first=bool(head.attributes.get("transB")),
-        biases=tuple(name for name in head.inputs[2:] if name),
+        biases=biases,
         alpha=head.attributes.get("alpha", 1.0),
         beta=head.attributes.get("beta", 1.0),
     )
+
+
+def _is_per_unit(constant: str, units: int, nodes: Nodes) -> bool:
+    """Whether a constant is one number a unit of a full layer, or one for all."""
+    shape = nodes.constant_shape(constant)
+    return math.prod(shape) == 1 or (shape[-1] == units and math.prod(shape) == units)
 
 
 def _matmul(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
@@ -231,8 +184,20 @@ def _axes(node: Node, rank: int, nodes: Nodes) -> set[int] | None:
 
 
 def _lrn(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
-    attributes = chain[0].attributes
-    if len(chain) > 1 or _map_size(chain[0].inputs[0], nodes) is None:
+    """LRN of maps.
+
+    Raises:
+        NetworkUnusable: of a tensor that does not have four axes, which onnxruntime loads but fails to compute.
+    """
+    head, attributes = chain[0], chain[0].attributes
+    size, shape = _map_size(head.inputs[0], nodes), nodes.shapes[head.inputs[0]]
+    if len(shape) != 4:
+        raise NetworkUnusable(
+            f"{nodes.title}: the LRN '{head.name or head.output}' reads a tensor of the shape {list(shape)}; "
+            "onnxruntime computes it of N x C x H x W only. Reshape its input to four axes.",
+            list(shape),
+        )
+    if len(chain) > 1 or size is None:
         return None
     return LocalResponseNorm(
         alpha=attributes.get("alpha", 1e-4),
@@ -255,6 +220,9 @@ def _radial_basis(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
     axes, shape = _axes(rest[-1], len(between), nodes), nodes.constant_shape(codes)
     if len(between) != 3 or axes not in ({1}, {2}) or shape[-2:] != between[1:]:
         return None
+    inputs = between[2] if axes == {2} else between[1]
+    if not nodes.has_batch(head.output) or math.prod(nodes.inner_shape(nodes.operands(head)[0])) != inputs:
+        return None
     return RadialBasis(codes, units_first=axes == {2})
 
 
@@ -264,9 +232,19 @@ def _is_square(node: Node, nodes: Nodes) -> bool:
 
 def _sum(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
     """Add or Sum of several layers; Add of a constant is plain arithmetic."""
-    if len(chain) == 1 and len(chain[0].inputs) > 1 and set(chain[0].inputs) <= nodes.dynamic:
-        return Add()
-    return _affine(chain, nodes) if chain[0].op == "Add" else None
+    head = chain[0]
+    if len(chain) == 1 and len(head.inputs) > 1 and set(head.inputs) <= nodes.dynamic:
+        made = nodes.inner_shape(head.output)
+        return Add() if all(_repeats_as_maps(nodes.inner_shape(name), made) for name in head.inputs) else None
+    return _affine(chain, nodes) if head.op == "Add" else None
+
+
+def _repeats_as_maps(shape: tuple[int, ...], made: tuple[int, ...]) -> bool:
+    """Whether a tensor broadcasts to `made` just as their layers' (C, H, W) do (both shapes without batch).
+
+    (C) is shown as C maps, but to (T, C) it is a row; axes before the last two are one axis of the layer.
+    """
+    return len(shape) == len(made) and (shape[:-2] == made[:-2] or math.prod(shape[:-2]) == 1)
 
 
 def _affine(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
@@ -283,18 +261,20 @@ def _affine(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
         return None
     operand = nodes.operands(head)[0]
     shape = nodes.inner_shape(head.output)
-    if shape != nodes.inner_shape(operand) or (constant is not None and not _is_float(constant, nodes)):
+    if shape != nodes.inner_shape(operand) or (constant is not None and not is_float(constant, nodes)):
         return None
     trained = () if constant is None or math.prod(nodes.constant_shape(constant)) <= 1 else (constant,)
     return Affine(head.op, constant, head.inputs[0] == constant, shape, trained)
 
 
 def _concat(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
-    """Concat of layers along the channels."""
+    """Concat of layers along the channels; a matrix has none, it is shown as one map."""
     head = chain[0]
-    rank = 1 + len(nodes.inner_shape(head.output))
-    along_channels = head.attributes.get("axis", 1) % rank == 1
-    return Concat() if len(chain) == 1 and along_channels and set(head.inputs) <= nodes.dynamic else None
+    shape = nodes.inner_shape(head.output)
+    along_channels = nodes.has_batch(head.output) and head.attributes.get("axis", 1) % (1 + len(shape)) == 1
+    if len(chain) > 1 or len(shape) == 2 or not along_channels:
+        return None
+    return Concat() if set(head.inputs) <= nodes.dynamic else None
 
 
 def _softmax(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
@@ -309,14 +289,12 @@ def _softmax(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
     if factor is None:
         return None
     shape = nodes.inner_shape(head.output)
-    first = len(nodes.shapes[head.output]) - len(shape)  # 0 where no batch is before the classes, after a Squeeze
-    if nodes.opset >= SOFTMAX_PER_AXIS:
-        axis = head.attributes.get("axis", -1) % (first + len(shape))
-        everything = all(cells == 1 for one, cells in enumerate(shape, start=first) if one != axis)
-    else:
-        axis = head.attributes.get("axis", 1) % (first + len(shape))
-        everything = axis == first
-    if not everything and ((first, axis) != (1, 1) or nodes.opset < SOFTMAX_PER_AXIS):
+    per_axis = nodes.opset >= SOFTMAX_PER_AXIS
+    first = 1 if nodes.has_batch(head.output) else 0
+    axis = head.attributes.get("axis", -1 if per_axis else 1) % (first + len(shape)) - first  # without the batch
+    others = (cells for one, cells in enumerate(shape) if one != axis)
+    everything = axis >= 0 and all(cells == 1 for cells in others) if per_axis else axis == 0
+    if not everything and not (per_axis and axis == 0 and len(shape) == 3):  # of a matrix, axis 0 is no channel
         return None
     return Softmax(everything, factor)
 
@@ -329,8 +307,11 @@ def _logit_factor(node: Node, nodes: Nodes) -> float | None:
 
 
 def _batch_norm(chain: Sequence[Node], nodes: Nodes) -> Operation | None:
+    """BatchNormalization of maps or of a vector; the channels of a sequence (N, C, L) are rows of one map."""
     head = chain[0]
     if len(chain) > 1 or any(name in nodes.dynamic for name in head.inputs[1:5]):
+        return None
+    if not nodes.has_batch(head.inputs[0]) or len(nodes.inner_shape(head.inputs[0])) not in (1, 3):
         return None
     scale, bias, mean, variance = head.inputs[1:5]
     return BatchNorm(scale, bias, mean, variance, head.attributes.get("epsilon", 1e-5))

@@ -15,6 +15,7 @@ from app.groups import Group, url_safe
 from app.layer import Layer
 from app.manifest import Manifest
 from app.nodes import Node, Nodes
+from app.opaque import opaque
 from app.operations import (
     Activation,
     Add,
@@ -28,7 +29,7 @@ from app.operations import (
     Rearrangement,
     Softmax,
 )
-from app.patterns import POINTWISE, opaque, recognise
+from app.patterns import recognise
 from app.views import View, channels_last, is_transparent, layer_shape, through
 
 REARRANGEMENTS = {"Flatten": "flatten", "Dropout": "dropout"}  # as the API calls them; else the ONNX operator
@@ -79,15 +80,15 @@ class LayerReader:
         operands = self._operands(group, chain)
         if self._is_pointwise(operation) and self._same_order(operands):
             self._add_aligned(group, operation, activation, operands)
-            return
-        if isinstance(operation, Full):
-            operation = replace(operation, order=operands[0].order)
-        elif not (isinstance(operation, RadialBasis) and operands[0].order is None):
-            operands = [self._as_stored(view) for view in operands]
-            if isinstance(operation, Affine) and operation.shape != operands[0].shape:
-                operation = opaque(chain, self.nodes)
-        shape = layer_shape(self.nodes.inner_shape(group.output))
-        self._add_layer(group, operation, activation, operands, shape, stored=self.nodes.inner_shape(group.output))
+        else:
+            if isinstance(operation, Full):
+                operation = replace(operation, order=operands[0].order)
+            elif not (isinstance(operation, RadialBasis) and operands[0].order is None):
+                operands = [self._as_stored(view) for view in operands]
+                if isinstance(operation, Affine) and operation.shape != operands[0].shape:
+                    operation = opaque(chain, self.nodes)
+            stored = self.nodes.inner_shape(group.output)
+            self._add_layer(group, operation, activation, operands, layer_shape(stored), stored)
         self._add_other_outputs(group)
 
     def output(self) -> Layer:
@@ -184,7 +185,7 @@ class LayerReader:
 
     def _is_pointwise(self, operation: Operation) -> bool:
         return isinstance(operation, Activation | Add | Affine) or (
-            isinstance(operation, Opaque) and operation.op in POINTWISE
+            isinstance(operation, Opaque) and operation.pointwise
         )
 
     def _same_order(self, views: Sequence[View]) -> bool:
@@ -213,6 +214,8 @@ class LayerReader:
             )
             return
         self._add_layer(group, operation, activation, operands, shape, stored, last=operands[0].order is not None)
+        # where the tensor is used as it is, a node that turned or flattened before the layer shows behind it
+        self.views[group.output] = replace(self.views[group.output], node=operands[0].node)
 
     def _as_stored(self, view: View) -> View:
         """The view itself where it shows its layer as it is; else its reshaping node becomes a layer."""
@@ -225,7 +228,7 @@ class LayerReader:
         node = view.node
         source = self.layers[view.layer]
         shape = layer_shape(view.shape)
-        # Without a node it is the input, stored channels last and taken as it is.
+        # Without a node it comes from the input as it is stored, channels last, and is taken so.
         op = REARRANGEMENTS.get(node.op, node.op) if node is not None else "Transpose"
         named = node.name or node.output if node is not None else view.tensor
         operation = Rearrangement(op, view.order)
@@ -238,7 +241,7 @@ class LayerReader:
                 tensor=view.tensor,
                 nodes=(named,) if node is not None else (),
                 operation=operation,
-                reach=figures.reach(operation, [source.shape], [source.reach], shape, pointwise=False),
+                reach=figures.reach(operation, [source.shape], [source.reach], shape),
                 connections=math.prod(shape),
                 formula=figures.formula(operation, [source.shape], shape) if shape != source.shape else "",
             ),
@@ -262,7 +265,6 @@ class LayerReader:
             shapes = [(*one, 1, 1) if len(one) == 1 else one for one in shapes]
         name = self._free_name(group.name)
         table = self._table(group.name, operation, shapes, shape)
-        pointwise = operation.op in POINTWISE
         parameters, fixed = self._count(operation, figures.unjoined(operation, shapes[0], shape, table))
         window = figures.window_of(operation)
         self._append(
@@ -274,7 +276,7 @@ class LayerReader:
                 tensor=group.output,
                 nodes=tuple(node.name or node.output for node in group.nodes),
                 operation=operation,
-                reach=figures.reach(operation, shapes, [one.reach for one in sources], shape, pointwise),
+                reach=figures.reach(operation, shapes, [one.reach for one in sources], shape),
                 channels_last=last,
                 activation=activation,
                 table=table,
@@ -293,14 +295,32 @@ class LayerReader:
         )
 
     def _add_other_outputs(self, group: Group) -> None:
-        """Further outputs that somebody uses (of a Split, say) are layers too, numbered."""
-        first = self.layers[self.views[group.output].layer]
-        for tensor in group.nodes[-1].outputs[1:]:
-            if tensor and self.nodes.consumers[tensor]:
-                stored = self.nodes.inner_shape(tensor)
-                self._append(
-                    replace(first, name=self._free_name(group.name), tensor=tensor, shape=layer_shape(stored)), stored
-                )
+        """Further outputs that somebody uses (of a Split, say) are layers too, numbered.
+
+        There is no rule for them: the places of a MaxPool's largest values are none of the values. What the node
+        learned and computes counts in its first output.
+        """
+        first, node = self.layers[self.views[group.output].layer], group.nodes[-1]
+        sources = [self.layers[name] for name in first.inputs]
+        shapes, reaches = [source.shape for source in sources], [source.reach for source in sources]
+        operation = Opaque(node.op, ())
+        for tensor in node.outputs:
+            if not tensor or tensor == group.output or not self.nodes.consumers[tensor]:
+                continue
+            stored = self.nodes.inner_shape(tensor)
+            shape = layer_shape(stored)
+            alike = shape == first.shape  # as those places do, whose units see what the first output's do
+            layer = Layer(
+                name=self._free_name(group.name),
+                op=node.op,
+                inputs=first.inputs,
+                shape=shape,
+                tensor=tensor,
+                nodes=first.nodes,
+                operation=operation,
+                reach=first.reach if alike else figures.reach(operation, shapes, reaches, shape),
+            )
+            self._append(layer, stored)
 
     def _table(
         self, name: str, operation: Operation, sources: Sequence[tuple[int, ...]], shape: tuple[int, ...]

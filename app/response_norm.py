@@ -18,6 +18,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from app.graph import Graph
 from app.nodes import STANDARD, opset_of
+from app.operations import LocalResponseNorm
 
 NORM = "LRN"
 BROADCASTING = 7  # the opset from which on shapes of operands may differ
@@ -33,7 +34,8 @@ def quicken_norms(model: onnx.ModelProto, graph: Graph, largest: Mapping[str, fl
 
     Args:
         model: to be run on the processor.
-        graph: its layer table, which knows shapes; the tensors of its norms are the LRNs' outputs.
+        graph: its layer table, which knows shapes; the tensors of its norms are the LRNs' outputs. An LRN for
+            which it has no rule stays: its first axis is not the batch, so its channels are not the layer's.
         largest: tensor -> the largest value it may have, of tensors rounded to 8 bits from zero on. Where it changes
             next to nothing, their squares are rounded, too, and the sum is one of whole numbers.
     """
@@ -42,7 +44,7 @@ def quicken_norms(model: onnx.ModelProto, graph: Graph, largest: Mapping[str, fl
     channels = {
         layer.tensor: layer.shape[0]
         for layer in graph.layers
-        if len(layer.shape) == 3 and not layer.channels_last and layer.shape[0] <= MOST_CHANNELS
+        if isinstance(layer.operation, LocalResponseNorm) and layer.shape[0] <= MOST_CHANNELS
     }
     nodes: list[NodeProto] = []
     for node in model.graph.node:

@@ -16,7 +16,7 @@ class View:
     """The tensor `tensor`: the numbers of a layer, in `shape` (without batch).
 
     `order[i]` is where number i lies in the layer's own flattened tensor; None where it is the i-th itself. `node`
-    is the last reshaping node, None for the layer's own tensor.
+    is the last reshaping node, or the one before a layer that lies as its source does; None without such.
     """
 
     layer: str
@@ -26,8 +26,11 @@ class View:
     node: Node | None = None
 
     def shows(self, shape: tuple[int, ...]) -> bool:
-        """Whether it is the layer's tensor of that shape as it is; a vector and N x 1 x 1 maps are the same."""
-        return self.order is None and _without_ones(self.shape) == _without_ones(shape)
+        """Whether a layer of this tensor would look as that of shape `shape` does.
+
+        A vector and N x 1 x 1 maps are the same, a matrix is the one map that the layer has.
+        """
+        return self.order is None and _as_maps(layer_shape(self.shape)) == _as_maps(shape)
 
     def is_channels_last(self, shape: tuple[int, ...]) -> bool:
         """Whether it is the layer's (C, H, W) tensor stored as (H, W, C)."""
@@ -43,14 +46,22 @@ def channels_last(shape: tuple[int, ...]) -> Order:
 
 
 def is_transparent(node: Node, nodes: Nodes) -> bool:
-    """Whether a node changes no number: it reshapes, transposes within an image, or casts to a float."""
+    """Whether a node changes no number: it reshapes or transposes within an image, or casts to a float.
+
+    Raises:
+        NetworkUnusable: shape inference could not tell a shape that it depends on.
+    """
     if len(nodes.operands(node)) != 1 or node.inputs[0] not in nodes.dynamic:
         return False
     if node.op == "Transpose":
-        return bool(node.attributes.get("perm", (1,))[0] == 0)
+        return bool(node.attributes.get("perm", (1,))[0] == 0) and nodes.has_batch(node.inputs[0])
     if node.op == "Cast":
         return node.attributes["to"] in FLOATS
-    return node.op in RESHAPING
+    if node.op not in RESHAPING:
+        return False
+    # where a file fixes a batch of several images, the rows of all of them may become one matrix
+    before, after = (math.prod(nodes.inner_shape(name)) for name in (node.inputs[0], node.output))
+    return before == after
 
 
 def through(view: View, node: Node, nodes: Nodes) -> View:
@@ -76,8 +87,6 @@ def layer_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (math.prod(shape[:-2]), *shape[-2:])
 
 
-def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape without trailing axes of one cell."""
-    while len(shape) > 1 and shape[-1] == 1:
-        shape = shape[:-1]
-    return shape
+def _as_maps(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A layer's shape as (C, H, W); a vector is N x 1 x 1."""
+    return shape if len(shape) == 3 else (*shape, 1, 1)

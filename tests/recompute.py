@@ -57,7 +57,7 @@ def recompute(answer: Answer) -> float:
             return activate(function, float(values(answer).mean()))
         case "add":
             return activate(function, float(values(answer).sum()))
-        case "concat" | "flatten" | "Transpose" | "Reshape":
+        case "concat" | "flatten" | "Squeeze" | "Transpose" | "Reshape" | "Unsqueeze":
             (value,) = values(answer)
             return activate(function, float(value))
         case "relu" | "tanh" | "sigmoid":

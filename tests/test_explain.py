@@ -17,7 +17,7 @@ from app.catalog import Catalog
 from app.engine import Engine
 from app.errors import LayerNotFound, NotExplainable, UnitNotFound
 from app.explain import Explainer, Explanation
-from app.graph import Graph, read_graph
+from app.graph import Graph, count_nonzero, read_graph
 from app.manifest import Manifest, PhotoPreprocessing, Weights
 from app.places import BUNDLED
 from app.sources import Patches, to_json
@@ -297,6 +297,26 @@ def test_other_operations() -> None:
         "softmax",
         "full",
     ]
+
+
+@pytest.mark.parametrize("opset", [10, 13, 18, 19, 21])
+def test_weights_of_8_bits(opset: int) -> None:
+    along: dict[str, Any] = {"axis": 0} if opset > 10 else {}
+    nodes = [
+        node("DequantizeLinear", ["codes", "steps", "zeros"], ["w"], **along),
+        node("Conv", ["image", "w"], ["conv"], name="conv"),
+        node("GlobalAveragePool", ["conv"], ["gap"], name="gap"),
+    ]
+    channels = () if opset == 10 else (4,)  # then one step for all
+    constants: dict[str, npt.NDArray[Any]] = {
+        "codes": np.random.default_rng(0).integers(-9, 10, (4, 3, 3, 3), np.int8),
+        "steps": np.asarray(np.abs(numbers(*channels)) + 0.1, np.float32),
+        "zeros": np.zeros(channels, np.int8),
+    }
+    model = network(nodes, constants, ["N", 3, 6, 5], "gap", opset=opset)
+    graph = run_and_check(model, units=30)
+    assert [layer.op for layer in graph.layers] == ["input", "conv", "global_average_pool"]
+    assert count_nonzero(graph, constants) == {"conv": np.count_nonzero(constants["codes"])}
 
 
 def test_softmax_of_old_opsets_goes_over_everything() -> None:

@@ -209,6 +209,72 @@ def test_operators_without_a_rule_are_layers_all_the_same() -> None:
     assert graph.layer("prelu").receptive_field == (1, 1)
 
 
+def lstm(*outputs: str) -> list[onnx.NodeProto]:
+    """An image (1, 1, 5, 6) read row by row; the outputs are all states, the last state and the last cell."""
+    return [
+        node("Reshape", ["image", "steps"], ["rows"]),
+        node("LSTM", ["rows", "w", "r", "b"], list(outputs), name="lstm", hidden_size=4),
+    ]
+
+
+LSTM = {"steps": np.array([5, 1, 6]), "w": ones(1, 16, 6), "r": ones(1, 16, 4), "b": ones(1, 32)}
+
+
+@pytest.mark.parametrize("outputs", [("", "h"), ("", "", "h"), ("", "h", "")])
+def test_a_node_may_leave_out_its_first_outputs(outputs: tuple[str, ...]) -> None:
+    nodes = [*lstm(*outputs), node("Reshape", ["h", "row"], ["end"], name="end")]
+    model = model_of(nodes, {**LSTM, "row": np.array([1, 4])}, shape=(1, 1, 5, 6))
+    graph = read_graph(model)
+    assert table(graph)[1:] == [("rows", "Reshape", (5, 1, 6)), ("lstm", "LSTM", (1, 1, 4))]
+    assert graph.parameters == 16 * 6 + 16 * 4 + 32
+    activations = Engine(model, None, graph, threads=1, provider="cpu").run(ones(1, 5, 6))
+    assert activations["lstm"].shape == (1, 1, 4) and activations["lstm"].any()
+
+
+def test_what_a_node_learned_counts_once_however_many_outputs_are_used() -> None:
+    nodes = [
+        *lstm("states", "h", "c"),
+        node("Concat", ["h", "c"], ["both"], name="both", axis=2),
+        node("ReduceMax", ["states"], ["most"], name="most", axes=[0, 1], keepdims=0),
+        node("Reshape", ["both", "row"], ["end"], name="end"),
+    ]
+    graph = read_graph(model_of(nodes, {**LSTM, "row": np.array([1, 8])}, shape=(1, 1, 5, 6)))
+    found = [graph.layer(name) for name in ("lstm", "lstm_2", "lstm_3")]
+    assert [(one.op, one.shape, one.tensor) for one in found] == [
+        ("LSTM", (5, 1, 4), "states"),
+        ("LSTM", (1, 1, 4), "h"),
+        ("LSTM", (1, 1, 4), "c"),
+    ]
+    assert [one.parameters for one in found] == [16 * 6 + 16 * 4 + 32, 0, 0]
+    assert count_nonzero(graph, LSTM) == {"lstm": found[0].parameters}
+    assert {one.receptive_field for one in found} == {(5, 6)}
+
+
+def test_the_places_of_largest_values_are_no_values() -> None:
+    nodes = [
+        node("MaxPool", ["image"], ["pool", "places"], name="pool", kernel_shape=[2, 2], strides=[2, 2]),
+        node("Cast", ["places"], ["numbers"], name="numbers", to=TensorProto.FLOAT),
+        node("Add", ["pool", "numbers"], ["sum"], name="sum"),
+        node("GlobalAveragePool", ["sum"], ["gap"], name="gap"),
+    ]
+    model = model_of(nodes)
+    graph = read_graph(model)
+    layer = graph.layer("pool_2")
+    assert (layer.op, layer.shape, layer.inputs, layer.tensor) == ("MaxPool", (3, 4, 4), ("image",), "places")
+    assert (layer.kernel, layer.connections, layer.multiply_adds, layer.formula) == (None, 0, 0, "")
+    assert layer.receptive_field == graph.layer("pool").receptive_field == (2, 2)
+    assert graph.layer("pool").op == "max_pool"
+    activations = Engine(model, None, graph, threads=1, provider="cpu").run(ones(3, 8, 8))
+    with pytest.raises(NotExplainable, match="'pool_2' is the ONNX operator MaxPool"):
+        Explainer(graph, {}).explain("pool_2", (0, 0, 0), activations)
+
+
+def test_a_node_that_computes_for_nobody_is_no_layer() -> None:
+    model = classifier()
+    model.graph.node.append(node("Split", ["fc"], ["", ""], axis=1))
+    assert table(read_graph(model)) == table(read_graph(classifier()))
+
+
 def test_a_shuffle_of_maps_becomes_a_layer_where_its_result_is_used() -> None:
     nodes = [
         node("Conv", ["image", "w"], ["conv"], name="conv"),

@@ -19,8 +19,8 @@ ROOMS = {
     "ground": "activations clock cores course errors places installation reserve settings version manifest observed "
     "tour wanted",
     "pictures": "bombs crops digit imaging maps neighbours overviews png preprocess uploads",
-    "graph": "arithmetic constants figures graph groups layer matching nodes numbers operations outline patterns "
-    "reader tensors views worked",
+    "graph": "arithmetic constants figures graph groups layer matching nodes numbers opaque operations outline "
+    "patterns reader tensors views worked",
     "explanations": "explain expression parameters sources",
     "engine": "weights rectifiers quantise kept response_norm engine network int8 catalog transfer mirrors cache "
     "pulls",

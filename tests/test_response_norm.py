@@ -123,6 +123,19 @@ def test_some_norms_stay_as_they_are() -> None:
         assert model.SerializeToString() == before
 
 
+def test_a_norm_of_parts_of_the_image_has_the_channels_of_one_part() -> None:
+    model = with_norms(4, size=3)  # four maps as two times two: to the norm, two images of two channels
+    model.graph.initializer.append(numpy_helper.from_array(np.array([2, 2, 4, 5]), "parts"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1, 4, 4, 5]), "together"))
+    model.graph.node.insert(1, helper.make_node("Reshape", ["conv", "parts"], ["split"]))
+    model.graph.node.insert(3, helper.make_node("Reshape", ["norm0", "together"], ["joined"]))
+    model.graph.node[2].input[0], model.graph.node[4].input[0] = "split", "joined"
+    seen = run(model)
+    two = [formula(part, 3, 1e-4, 0.75, 1.0) for part in seen["conv"].reshape(2, 2, 4, 5)]
+    np.testing.assert_allclose(seen["norm0"], np.concatenate(two), rtol=1e-5)
+    assert NORM in operators(quick(model))
+
+
 @pytest.mark.parametrize(("largest", "whole"), [(8.0, True), (50.0, True), (1000.0, False)])
 def test_squares_are_of_8_bits_where_that_moves_a_norm_by_less_than_a_step(largest: float, whole: bool) -> None:
     model = with_norms(24, size=5, alpha=1e-4, beta=0.75, bias=1.0)
