@@ -150,6 +150,17 @@ describe("sliding window", () => {
     expect(cellAt(operator, window, input, [2, 4, 4], 0, 0).sum).toBe(1);
     expect(windowOf(layer("f", "full", [10]))).toBeNull();
   });
+  it("looks at one cell after the other for a ReLU, which is no exercise", () => {
+    const relu = layer("r", "relu", [2, 2, 2]);
+    const window = windowOf(relu);
+    if (window === null) throw new Error("a ReLU has a window");
+    const below = new Float32Array([1, -2, 3, -4, 5, -6, 7, -8]);
+    const operator = operatorOf(explanation("relu", [source(1, [[5]])], { activation: "relu" }), relu);
+    const values = [0, 1, 2, 3].map((at) => cellAt(operator, window, below, [2, 2, 2], Math.floor(at / 2), at % 2).value);
+    expect(values).toEqual([5, 0, 7, 0]);
+    expect(windowOf(layer("v", "relu", [4]))).toBeNull();
+    expect(exerciseOf(relu, [layer("r", "conv", [2, 2, 2]), relu])).toBeNull();
+  });
 });
 
 describe("rays", () => {

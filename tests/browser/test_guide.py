@@ -159,14 +159,16 @@ def tensor(api: httpx.Client, run: str, layer: str) -> Any:
     return np.load(io.BytesIO(api.get(f"/api/v1/runs/{run}/layers/{layer}/tensor.npy").content))
 
 
-@pytest.mark.parametrize(("model", "op"), [("lenet5", "conv"), ("lenet5", "subsampling"), ("alexnet", "max_pool")])
+@pytest.mark.parametrize(
+    ("model", "op"), [("lenet5", "conv"), ("lenet5", "subsampling"), ("alexnet", "max_pool"), ("alexnet", "relu")]
+)
 def test_the_window_slides_with_the_api_s_numbers(visit: Open, api: httpx.Client, model: str, op: str) -> None:
     layer = layer_with(api, model, op)
     height, width = layer["shape"][1:]
     seen = visit(f"#view=list&model={model}&layer={layer['name']}&unit=2,0,0&panel=window")
     player = seen.page.locator(".player")
     player.wait_for()
-    expect(player.locator(".player-figures")).to_contain_text(layer["formula"])
+    expect(player.locator(".player-figures")).to_contain_text(layer["formula"] or "each cell of its map by itself")
     output = player.locator(".output-frame canvas")
     # both pictures show cells of one size, or of a whole number of times that size
     into = player.locator(".map-frame:not(.output-frame) canvas")

@@ -34,9 +34,13 @@ export interface Cell {
 
 const SLIDING = new Set(["conv", "max_pool", "average_pool", "subsampling"]);
 
+/** What a ReLU looks at: one cell, and the next one after it. */
+const CELL: Window = { kernel: [1, 1], stride: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1] };
+
 /** The window of a layer over maps, or null for one without. */
 export function windowOf(layer: Layer): Window | null {
   const { kernel, stride, padding } = layer;
+  if (layer.op === "relu" && layer.shape.length === 3) return CELL;
   if (!SLIDING.has(layer.op) || layer.shape.length < 3 || kernel === null || stride === null) return null;
   return { kernel, stride, padding: padding ?? [0, 0, 0, 0], dilation: layer.dilation ?? [1, 1] };
 }

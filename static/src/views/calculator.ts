@@ -18,7 +18,7 @@ const FIELDS: readonly (readonly [Field, string, string])[] = [
 export function exerciseOf(layer: Layer, layers: readonly Layer[]): Exercise | null {
   const window = windowOf(layer);
   const source = layers.find((one) => one.name === layer.inputs[0]);
-  if (window === null || source === undefined) return null;
+  if (window === null || layer.kernel === null || source === undefined) return null;
   const { kernel: [rows, columns], stride: [down, across], padding: [top, left, bottom, right], dilation } = window;
   if (rows !== columns || down !== across || dilation.some((gap) => gap !== 1) || new Set([top, left, bottom, right]).size > 1) return null;
   const [depth, height, width] = sizeOf(source);

@@ -257,6 +257,8 @@ export class Player {
         return `the largest of ${cell.count} cells, ${figure(cell.sum)}${activated}`;
       case "average_pool":
         return `${figure(cell.products)} / ${cell.count} = ${figure(cell.sum)}${activated}`;
+      case "relu":
+        return `max(0, ${figure(cell.sum)}) = ${figure(cell.value)}`;
       case "subsampling":
         return `${figure(operator.coefficient)} × ${figure(cell.products)} (sum of ${cell.count}) + ${figure(operator.bias)} = ${figure(cell.sum)}${activated}`;
       default:
@@ -294,6 +296,7 @@ export class Player {
     const pads = top === left && top === bottom && top === right ? String(top) : padding.join(", ");
     const chip = (letter: string, name: string, text: string): HTMLElement => h("span", { class: "chip", title: name }, h("b", {}, letter), ` ${text}`);
     const activation = film.operator.activation;
+    if (film.layer.kernel === null) return h("div", { class: "player-figures" }, h("p", { class: "expression" }, "max(0, x): each cell of its map by itself"));
     return h("div", { class: "player-figures" },
       h("p", { class: "chips" }, chip("N", "Side of the input, in cells", two(height, width)), chip("F", "Side of the window, in cells", two(...kernel)), chip("S", "Stride, in cells", two(...stride)), chip("P", "Padding, in cells", pads)),
       h("p", { class: "expression" }, `(N − F + 2P)/S + 1:  ${film.layer.formula ?? ""}`),
