@@ -10,7 +10,6 @@ from functools import partial
 from models.architectures.vgg import VGG
 from models.photo_recipe import Recipe, Stage
 from models.prune import Pruning
-from models.teachers import shipped_teacher
 
 
 def _half(configuration: str, classes: int) -> VGG:
@@ -67,9 +66,9 @@ RECIPES: dict[str, Recipe] = {
         dropout=0.2,  # few epochs
         renormalise=False,  # its last epochs are at 224 pixels
     ),
-    # On from the shipped weights (61 epochs, 89.8 %), to 90.6: two cores with bf16, 115 minutes beside other work. They
-    # were right on 94 % of the photos that they had learned from, and mixup, harder crops and GoogLeNet as a teacher at
-    # half of this rate gained nothing more: there was more to learn, and a higher rate on smaller pictures learns it.
+    # On from the shipped weights (61 epochs, 89.8 %), to 90.6: two cores with bf16, 115 minutes beside other work.
+    # They were right on 94 % of the photos that they had learned from, and mixup, harder crops and GoogLeNet as a
+    # teacher, at half of this rate, gained nothing more: a higher rate on smaller pictures learns what was missing.
     "resnet34": Recipe(
         (Stage(128, 21, (0.2, 0.9)), Stage(224, 3, (0.35, 1.0))),
         peak_rate=0.08,
