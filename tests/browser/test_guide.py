@@ -308,7 +308,7 @@ def check_looked(seen: Visit, api: httpx.Client, model: str) -> None:
     """Where the network looked for the second class: the API's numbers, by the quickest method it has."""
     named = api.get(f"/api/v1/models/{model}").json()["saliency"]
     looked = seen.page.locator(".looked")
-    assert [one.get_attribute("data-method") for one in looked.locator("button").all()] == named
+    assert [one.get_attribute("data-method") for one in looked.locator("button[data-method]").all()] == named
     if named == ["occlusion"]:
         expect(looked.locator("canvas")).to_have_count(0)
         expect(looked).to_contain_text("covered")  # says what it would do, and waits
