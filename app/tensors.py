@@ -45,12 +45,14 @@ class ArrayFile:
     def chunks(self) -> Iterator[bytes | memoryview]:
         """The file's bytes, about CHUNK at a time: every piece that is sent costs more than copying small ones."""
         small: list[bytes | memoryview] = []
+        waiting = 0  # bytes in `small`
         for view in (memoryview(self.head), *(array.reshape(-1).view(np.uint8).data for array in self.arrays)):
-            if small and sum(map(len, small)) + len(view) > CHUNK:
+            if small and waiting + len(view) > CHUNK:
                 yield b"".join(small)
-                small = []
+                small, waiting = [], 0
             if len(view) <= CHUNK:
                 small.append(view)
+                waiting += len(view)
                 continue
             for start in range(0, len(view), CHUNK):
                 yield view[start : start + CHUNK]

@@ -1,5 +1,6 @@
 """Every layer's overview in one go: the same pictures as layer by layer."""
 
+import math
 import threading
 import time
 
@@ -10,7 +11,7 @@ import pytest
 from app import overviews
 from app.activations import Activations
 from app.maps import draw_overview, shrink
-from app.overviews import draw_overviews, groups
+from app.overviews import LARGE, draw_overviews, groups, side_by_side
 
 Array = npt.NDArray[np.float32]
 
@@ -95,3 +96,62 @@ def test_what_fails_on_one_core_is_told_and_ends_the_work_of_the_other(
     with pytest.raises(MemoryError, match="no room"):
         draw_overviews(many, 32)
     assert drawn[0] < 10
+
+
+def in_one_block(shapes: dict[str, tuple[int, ...]]) -> dict[str, Array]:
+    """Random layers side by side in one block of memory, as a run's session writes them."""
+    sizes = {name: math.prod(shape) for name, shape in shapes.items()}
+    block = np.random.default_rng(7).normal(size=sum(sizes.values())).astype(np.float32)
+    ends = np.cumsum([*sizes.values()])
+    return {
+        name: block[end - sizes[name] : end].reshape(shape)
+        for end, (name, shape) in zip(ends, shapes.items(), strict=True)
+    }
+
+
+def test_small_layers_side_by_side_are_drawn_together_and_as_each_alone() -> None:
+    shapes: dict[str, tuple[int, ...]] = {
+        "first": (20, 14, 14),
+        "sum": (900, 14, 14),
+        "other": (8, 14, 14),
+        "wide": (8, 14, 28),
+        "deep": (9, 7, 7),
+    }
+    assert math.prod(shapes["sum"]) >= LARGE
+    shapes |= {"one": (40, 40, 40), "two": (3, 40, 40), "three": (30, 40, 40), "scores": (10,), "shares": (10,)}
+    computed = in_one_block(shapes)
+    relus = {"relu": "first", "last": "two", "again": "two"}
+    activations = Activations([*computed, *relus], computed, relus)
+    together = [[names[0] for names in layers] for layers in side_by_side(activations)]
+    assert together == [
+        ["first"], ["sum"], ["other"], ["wide"], ["deep"], ["one", "two", "three"], ["scores", "shares"]
+    ]  # fmt: skip
+    drawn = draw_overviews(activations, 32)
+    assert list(drawn) == [f"{name}{part}" for name in activations for part in ("", ".min", ".max")]
+    for name, activation in activations.items():
+        pixels, ranges = draw_overview(activation, 32)
+        assert np.abs(drawn[name].astype(int) - pixels).max() <= 1, name  # a block's product may round otherwise
+        np.testing.assert_array_equal(drawn[f"{name}.min"], ranges.low)
+        np.testing.assert_array_equal(drawn[f"{name}.max"], ranges.high)
+
+
+def test_a_number_that_is_none_leaves_the_layers_beside_it_as_they_are() -> None:
+    computed = in_one_block({"one": (5, 14, 14), "two": (6, 14, 14), "three": (7, 14, 14)})
+    computed["two"][3, 2, 1] = np.inf
+    activations = Activations([*computed, "relu"], computed, {"relu": "three"})
+    assert len(side_by_side(activations)) == 1
+    drawn = draw_overviews(activations, 8)
+    for name, activation in activations.items():
+        pixels, ranges = draw_overview(activation, 8)
+        np.testing.assert_array_equal(drawn[name], pixels)
+        np.testing.assert_array_equal(drawn[f"{name}.max"], ranges.high)
+
+
+def test_layers_that_only_look_alike_are_drawn_apart() -> None:
+    rng = np.random.default_rng(1)
+    activations = Activations.of({name: rng.normal(size=(4, 6, 6)).astype(np.float32) for name in "abc"})
+    assert side_by_side(activations) == [[["a"]], [["b"]], [["c"]]]
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys("abc", (4, 6, 6))
+    block = in_one_block(shapes)
+    swapped = Activations.of({name: block[name] for name in "bac"})
+    assert side_by_side(swapped) == [[["b"]], [["a"]], [["c"]]]
