@@ -12,7 +12,7 @@ from app.errors import NotSupported
 from app.graph import Graph
 from app.manifest import DigitPreprocessing
 from app.network import Network
-from app.occlusion import occlusion
+from app.occlusion import Tell, occlusion
 
 Array = npt.NDArray[np.float32]
 Method = Literal["cam", "grad_cam", "occlusion"]
@@ -27,7 +27,13 @@ def methods(graph: Graph) -> list[Method]:
     return ["cam", "grad_cam", "occlusion"]
 
 
-def saliency(network: Network, activations: Mapping[str, Array], method: Method, index: int) -> Array:
+def saliency(
+    network: Network,
+    activations: Mapping[str, Array],
+    method: Method,
+    index: int,
+    tell: Tell = lambda done, of: None,
+) -> Array:
     """Where the network looked for the class `index`, float32 (H, W) of the input's size.
 
     Args:
@@ -35,6 +41,7 @@ def saliency(network: Network, activations: Mapping[str, Array], method: Method,
         activations: of a run, by layer.
         method: `cam` and `grad_cam` are in units of the logit, `occlusion` is a fall of probability.
         index: of the class.
+        tell: called where it takes long, with the passes through the network that are done, and how many there are.
 
     Raises:
         NotSupported: a method that this network cannot do, with the reason.
@@ -51,7 +58,7 @@ def saliency(network: Network, activations: Mapping[str, Array], method: Method,
             how = network.weights.preprocessing
             # a photo's mean is 0 behind the preprocessing; a digit's paper is not
             fill = how.background if isinstance(how, DigitPreprocessing) else 0.0
-            return occlusion(network.engine, tensor, fill, index)
+            return occlusion(network.engine, tensor, fill, index, tell)
 
 
 def enlarge(heat: Array, size: tuple[int, ...]) -> Array:

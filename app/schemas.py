@@ -257,6 +257,13 @@ class ExplanationOut(Wire):
     size: int | None = Field(None, examples=[5])
 
 
+class AttentionOut(Wire):
+    """How far a map of where the network looked is; 0 of 0 where it has not begun, is done, or is quick."""
+
+    done: int = Field(examples=[60], description="Passes through the network.")
+    of: int = Field(examples=[170], description="How many it takes.")
+
+
 # --- pulls ------------------------------------------------------------------------------------------------
 
 

@@ -63,6 +63,7 @@ class Service:
         self.runs = Runs(catalog, settings)
         self.workers = Workers(settings.concurrency, settings.queue)
         self.pulls = Pulls(settings)
+        self._attending: dict[str, tuple[int, int]] = {}  # passes that are done, and how many there are
         self._batchers: dict[tuple[str, str, str], tuple[Network, Batcher]] = {}
         self.metrics = Metrics(self.runs, self.workers, [manifest.id for manifest in catalog.models])
 
@@ -185,18 +186,31 @@ class Service:
             Overloaded: more work than the server holds.
         """
         run, network = opened.record.id, opened.network
-        key = f"{run}/saliency {method} {index}"
+        key = _attention(run, method, index)
         kept = self.runs.derived.find(key)
         if kept is not None:
             return kept[method]
 
         def look() -> Array:
-            heat = saliency(network, opened.activations, method, index)
+            def tell(done: int, of: int) -> None:
+                self._attending[key] = done, of
+
+            try:
+                heat = saliency(network, opened.activations, method, index, tell)
+            finally:
+                self._attending.pop(key, None)
             if self.runs.records.find(run) is not None:  # deleted meanwhile: leave nothing behind
                 self.runs.derived.put(key, Activations.of({method: heat}))
             return heat
 
         return await self.workers.infer(look, [network.id], key)
+
+    def attending(self, run: str, method: Method, index: int) -> tuple[int, int]:
+        """How many passes through the network `attend` has done for that map, and how many it takes.
+
+        0 of 0 where it has not begun, is done, or takes none.
+        """
+        return self._attending.get(_attention(run, method, index), (0, 0))
 
     async def infer(self, network: Network, tensors: Array, names: Sequence[str]) -> dict[str, Array]:
         """Preprocessed inputs (B, C, H, W) through a network: output name -> (B, C, H, W) or (B, N).
@@ -254,6 +268,11 @@ class Service:
             Overloaded: more work than the server holds.
         """
         return await self.workers.draw(work)
+
+
+def _attention(run: str, method: Method, index: int) -> str:
+    """What a map of where the network looked is kept under; the run's id comes first."""
+    return f"{run}/saliency {method} {index}"
 
 
 async def get_service(request: Request) -> Service:

@@ -1,7 +1,9 @@
 """Where networks look: class activation maps against the logit, occlusion against forward passes, over HTTP."""
 
 import io
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +18,7 @@ from PIL import Image
 
 from app.cam import class_activation_map, find_tail, gradient_class_activation_map
 from app.catalog import Catalog
+from app.engine import Engine
 from app.errors import NotSupported
 from app.graph import read_graph
 from app.imaging import decode
@@ -23,7 +26,7 @@ from app.network import Network
 from app.occlusion import PATCHES, places
 from app.parameters import Parameters
 from app.saliency import methods, saliency
-from tests.conftest import every_model, post_run, problem_of
+from tests.conftest import Serve, every_model, post_run, problem_of
 from tests.small_onnx import classifier
 
 Array = npt.NDArray[np.float32]
@@ -135,8 +138,12 @@ def test_occlusion_is_the_fall_of_the_probability(catalog: Catalog, digit: bytes
     tensor = network.tensor(decode(digit, 10**6))
     activations = network.engine.run(tensor)
     index = network.predict(decode(digit, 10**6), 2)[1].index  # the first is certain, whatever is covered
-    heat = saliency(network, activations, "occlusion", index)
+    told: list[tuple[int, int]] = []
+    heat = saliency(network, activations, "occlusion", index, lambda done, of: told.append((done, of)))
     assert heat.shape == tensor.shape[1:] and heat.dtype == np.float32
+    passes = 1 + len(places(tensor.shape[1], round(min(tensor.shape[1:]) / PATCHES))) ** 2
+    assert told[0] == (0, passes) and told[-1] == (passes, passes) and len(told) > 2
+    assert told == sorted(told)
     patch = round(min(tensor.shape[1:]) / PATCHES)
 
     def fall(top: int, left: int) -> float:
@@ -207,3 +214,35 @@ def test_occlusion_over_http_is_kept_and_cacheable(api: httpx.Client, catalog: C
     assert problem["field"] == "method" and "occlusion" in problem["range"]
     assert api.delete(f"/api/v1/runs/{run['id']}").status_code == 204
     problem_of(api.get(url), 404, "run-not-found")
+
+
+def test_how_far_it_is_can_be_asked_while_it_is_computed(
+    serve: Serve, catalog: Catalog, digit: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classify, gate, entered = Engine.classify, threading.Event(), threading.Event()
+
+    def slow(engine: Engine, tensors: Iterable[Array]) -> Iterator[Array]:
+        for batch in classify(engine, tensors):
+            yield batch
+            entered.set()
+            gate.wait(30)
+
+    client, network = serve(), min((one for one in catalog.networks if one.ready), key=lambda one: one.engine.batch)
+    run = post_run(client, network.id, digit)["id"]
+    monkeypatch.setattr(Engine, "classify", slow)
+    url = f"/api/v1/runs/{run}/saliency"
+    with ThreadPoolExecutor(1) as pool:
+        map_of_it = pool.submit(client.get, f"{url}.npy?method=occlusion&class=3")
+        try:
+            assert entered.wait(30)
+            answer = client.get(f"{url}/progress?method=occlusion&class=3")
+            other = client.get(f"{url}/progress?method=occlusion&class=4").json()
+        finally:
+            gate.set()
+        assert map_of_it.result().status_code == 200
+    far = answer.json()
+    assert 0 < far["done"] == min(network.engine.batch, far["of"]) and far["of"] > 100
+    assert answer.headers["cache-control"] == "no-store"
+    assert other == {"done": 0, "of": 0} == client.get(f"{url}/progress?method=occlusion&class=3").json()
+    assert problem_of(client.get(f"{url}/progress?class=10"), 422, "invalid-value")["field"] == "class"
+    problem_of(client.get(f"/api/v1/runs/{'0' * 40}/saliency/progress"), 404, "run-not-found")

@@ -12,6 +12,7 @@ from app.maps import draw_map
 from app.problems import documented
 from app.queries import SaliencyQuery
 from app.routes.answers import BINARY, PNG, Drawn, RunId, file_of, for_ever, is_fresh, send, tag
+from app.schemas import AttentionOut
 from app.service import Desk, Service
 from app.stores import Record
 from app.tensors import npy
@@ -77,3 +78,14 @@ async def get_saliency_array(
 ) -> Response:
     """Where the network looked: (H, W) of the input's size, in units of the logit, or of probability (occlusion)."""
     return await answer(request, service, run, query, BINARY)
+
+
+@router.get("/saliency/progress", responses=documented(RunNotFound, InvalidValue))
+async def get_saliency_progress(
+    service: Desk, run: RunId, query: Annotated[SaliencyQuery, Query()], response: Response
+) -> AttentionOut:
+    """How far a map is that somebody waits for: where patches are covered, the network is asked over and over."""
+    record = await service.record(run)
+    done, of = service.attending(run, query.method or "occlusion", chosen_class(service, record, query))
+    response.headers["Cache-Control"] = "no-store"
+    return AttentionOut(done=done, of=of)

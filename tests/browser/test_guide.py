@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Locator, Route, expect
 
 from app.catalog import Catalog
 from app.places import CHECKOUT
@@ -373,6 +373,27 @@ def test_patches_are_covered_when_asked_for_and_the_pointer_reads_what_each_cost
     expect(canvas).to_be_visible()  # what took long is not thrown away for a pointer at rest
     seen.page.locator(".bars li").nth(2).locator(".bar-row").click()
     expect(canvas).to_have_count(0)
+
+
+def test_while_patches_are_covered_the_page_tells_how_far_it_is(visit: Open, catalog: Catalog) -> None:
+    seen = visit(f"#model={catalog.models[0].id}")
+    held: list[Route] = []
+    seen.page.route("**/saliency.npy*", held.append)
+    passes = {"done": 60, "of": 170}
+    seen.page.route("**/saliency/progress*", lambda route: route.fulfill(json=passes))
+    seen.page.locator(".bars li").nth(1).locator(".bar-row").click()
+    seen.page.locator(".looked button[data-method=occlusion]").click()
+    bar = seen.page.locator(".looked progress")
+    expect(bar).to_be_visible()
+    expect(seen.page.locator(".patches")).to_contain_text("60 of 170 passes, ")
+    assert (bar.evaluate("one => one.value"), bar.evaluate("one => one.max")) == (60, 170)
+    passes["done"] = 150
+    expect(seen.page.locator(".patches")).to_contain_text("150 of 170 passes, ")
+    no_serious_violation(seen)
+    for route in held:
+        route.continue_()
+    expect(seen.page.locator(".looked canvas[data-method=occlusion]")).to_be_visible()
+    expect(bar).to_have_count(0)
 
 
 def test_where_nothing_speaks_for_a_class_the_page_says_so(visit: Open, catalog: Catalog) -> None:

@@ -1,6 +1,6 @@
 /** The API client: typed answers, bytes as they come, and errors as sentences. */
 
-import type { Answer, Explanation, Model, ModelDetail, Pull, Run, SaliencyMethod, Source, Tour } from "./wire";
+import type { Answer, Explanation, Model, ModelDetail, Pull, Run, SaliencyMethod, SaliencyProgress, Source, Tour } from "./wire";
 
 /** A problem document (RFC 9457), or a server that did not answer (`status` 0). */
 export class Problem extends Error {
@@ -153,6 +153,11 @@ export class Api {
   /** Where the network looked for a class, (H, W) of the input's size as .npy; given up with the signal. */
   saliency(run: string, method: SaliencyMethod, index: number, signal: AbortSignal): Promise<ArrayBuffer> {
     return this.bytes(saliencyPath(run, method, index), { signal });
+  }
+
+  /** How far that map is. */
+  saliencyProgress(run: string, method: SaliencyMethod, index: number, signal: AbortSignal): Promise<SaliencyProgress> {
+    return this.json(`/runs/${segment(run)}/saliency/progress?method=${segment(method)}&class=${index}`, { signal });
   }
 
   saliencyUrl(run: string, method: SaliencyMethod, index: number): string {

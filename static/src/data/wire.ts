@@ -56,6 +56,12 @@ export interface Layer {
 
 export type SaliencyMethod = "cam" | "grad_cam" | "occlusion";
 
+/** Passes through the network that a map takes; 0 of 0 where it has not begun. */
+export interface SaliencyProgress {
+  done: number;
+  of: number;
+}
+
 export interface ModelDetail extends Model {
   labels: string[];
   tour: boolean; // whether it has a guided tour

@@ -2,7 +2,7 @@
 
 import { button, h } from "../dom";
 import type { Api } from "../data/api";
-import { count, figure } from "../data/number";
+import { figure } from "../data/number";
 import { parseNpy } from "../data/npy";
 import type { Tensor } from "../data/safetensors";
 import { extent } from "../data/tensors";
@@ -14,6 +14,7 @@ import { currentTheme } from "../theme";
 import { saveFile } from "./file";
 import { legendView } from "./legend";
 import { messageOf } from "./notices";
+import { Patches } from "./patches";
 
 /** What a method is called, what it shows, and whether it is there at once. */
 const METHODS: Record<SaliencyMethod, { title: string; shows: string; quick: boolean }> = {
@@ -76,10 +77,8 @@ export class Looked {
     this.dear = !METHODS[method].quick;
     const place = this.element.querySelector(".looked-place");
     place?.setAttribute("aria-busy", "true");
-    const waiting = h("p", { class: "note dim" }, "Covering one patch after the other");
-    const begun = performance.now();
-    const clock = window.setInterval(() => { waiting.textContent = `Covering one patch after the other: ${count(Math.round((performance.now() - begun) / 1000))} s so far`; }, 1000);
-    if (!METHODS[method].quick) place?.replaceChildren(waiting);
+    const patches = METHODS[method].quick ? null : new Patches(() => this.api.saliencyProgress(run.id, method, prediction.index, signal));
+    if (patches !== null) place?.replaceChildren(patches.element);
     try {
       const heat = parseNpy(await this.api.saliency(run.id, method, prediction.index, signal));
       const photo = this.photo?.run === run.id ? this.photo.bitmap : await this.api.input(run.id);
@@ -92,7 +91,7 @@ export class Looked {
     } catch (error) {
       if (!signal.aborted) place?.replaceChildren(h("p", { class: "note" }, messageOf(error)));
     } finally {
-      window.clearInterval(clock);
+      patches?.stop();
       if (!signal.aborted) place?.removeAttribute("aria-busy");
     }
   }
