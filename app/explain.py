@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app import expression
+from app import expression, reasons
 from app.errors import NotExplainable, UnitNotFound
-from app.graph import Graph, Layer
+from app.graph import Graph
 from app.operations import (
     Activation,
     Add,
@@ -32,21 +32,8 @@ from app.operations import (
     Subsampling,
 )
 from app.parameters import Parameters
-from app.sources import Array, Patches, Source, as_maps, corner, existing_patch, padded_patch, single
-
-
-@dataclass
-class Reasons:
-    """What an operation says of one unit. `sum` is before the activation."""
-
-    sources: Sequence[Source]
-    expression: str
-    bias: float | None = None
-    sum: float | None = None
-    activation: str | None = None
-    alpha: float | None = None
-    beta: float | None = None
-    size: int | None = None
+from app.reasons import Reasons, Unit
+from app.sources import Array, Patches, Source, as_maps, corner, existing_patch, padded_patch
 
 
 @dataclass
@@ -69,21 +56,6 @@ class Explanation:
     alpha: float | None = field(default=None)
     beta: float | None = field(default=None)
     size: int | None = field(default=None)
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A unit in question: its layer, its place (c, y, x) with a vector as N x 1 x 1, its value, and its sources.
-
-    `inputs` are (layer name, activation (C, H, W)) in the operation's order.
-    """
-
-    layer: Layer
-    channel: int
-    y: int
-    x: int
-    value: float
-    inputs: tuple[tuple[str, Array], ...]
 
 
 class Explainer:
@@ -156,26 +128,26 @@ class Explainer:
             case Subsampling() as operation:
                 return self._subsampling(operation, unit)
             case Pool() as operation:
-                return _pool(operation, unit)
+                return reasons.pool(operation, unit)
             case LocalResponseNorm() as operation:
-                return _local_response_norm(operation, unit)
+                return reasons.local_response_norm(operation, unit)
             case Activation(function=function):
-                return _activation(function, unit)
+                return reasons.activation(function, unit)
             case RadialBasis() as operation:
                 return self._radial_basis(operation, unit)
             case Add():
-                return _add(unit)
+                return reasons.add(unit)
             case Concat():
-                return _concat(unit)
+                return reasons.concat(unit)
             case Softmax() as operation:
-                return _softmax(operation, unit)
+                return reasons.softmax(operation, unit)
             case BatchNorm():
                 factors, shifts = self.parameters.affine(unit.layer)
-                return _linear(float(factors[unit.channel]), float(shifts[unit.channel]), unit)
+                return reasons.linear(float(factors[unit.channel]), float(shifts[unit.channel]), unit)
             case Affine() as operation:
-                return _linear(*self._factor_and_shift(operation, unit), unit)
+                return reasons.linear(*self._factor_and_shift(operation, unit), unit)
             case Rearrangement() as operation:
-                return _rearrangement(operation, unit)
+                return reasons.rearrangement(operation, unit)
             case Input():
                 place = f"{unit.layer.name}[{unit.channel}, {unit.y}, {unit.x}]"
                 return Reasons([], f"{place} = {expression.number(unit.value)}")
@@ -250,7 +222,7 @@ class Explainer:
         squared = float(((maps.astype(np.float64) - code) ** 2).sum())
         return Reasons(
             Patches(name, range(len(maps)), 0, 0, maps, code),
-            _told(unit, expression.distance(squared, code.size), squared),
+            reasons.told(unit, expression.distance(squared, code.size), squared),
             sum=squared,
             activation=unit.layer.activation,
         )
@@ -262,7 +234,7 @@ class Explainer:
         constants = np.broadcast_to(self._without_batch(operation), operation.shape)
         place: tuple[Any, ...] = (unit.y, unit.x, unit.channel)
         if not unit.layer.channels_last:
-            flat = np.ravel_multi_index((unit.channel, unit.y, unit.x), _as_map_shape(unit.layer.shape))
+            flat = np.ravel_multi_index((unit.channel, unit.y, unit.x), reasons.as_map_shape(unit.layer.shape))
             place = np.unravel_index(flat, operation.shape)
         constant = float(constants[place])
         match operation.op:
@@ -278,122 +250,3 @@ class Explainer:
     def _without_batch(self, operation: Affine) -> npt.NDArray[Any]:
         constants = self.parameters.constant(operation.constant or "")
         return constants[0] if constants.ndim > len(operation.shape) else constants
-
-
-def _as_map_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return shape if len(shape) == 3 else (shape[0], 1, 1)
-
-
-def _pool(operation: Pool, unit: Unit) -> Reasons:
-    name, maps = unit.inputs[0]
-    values, top, left = existing_patch(
-        maps[unit.channel], operation.window, unit.y, unit.x, margin=operation.counts_padding
-    )
-    total = None if operation.largest else float(values.sum(dtype=np.float64))
-    made = _made(unit, float(values.max()) if total is None else total / values.size)
-    text = (expression.largest if operation.largest else expression.mean)(values, made)
-    sources = [Source(name, unit.channel, top, left, values, None)]
-    return Reasons(sources, _told(unit, text, made), sum=total, activation=unit.layer.activation)
-
-
-def _local_response_norm(norm: LocalResponseNorm, unit: Unit) -> Reasons:
-    name, maps = unit.inputs[0]
-    low = max(0, unit.channel - (norm.size - 1) // 2)
-    high = min(len(maps), unit.channel + norm.size // 2 + 1)
-    values = np.ascontiguousarray(maps[low:high, unit.y : unit.y + 1, unit.x : unit.x + 1])
-    squares = float((values.astype(np.float64) ** 2).sum())
-    own = float(maps[unit.channel, unit.y, unit.x])
-    constants = (norm.alpha, norm.beta, norm.size, norm.bias)
-    with np.errstate(all="ignore"):  # without a bias, of zeros alone: 0/0, as the network has it
-        base = np.float64(norm.bias + norm.alpha / norm.size * squares)
-        made = _made(unit, float(own / base**norm.beta))
-    return Reasons(
-        Patches(name, range(low, high), unit.y, unit.x, values, None),
-        _told(unit, expression.normalised(own, squares, constants, made), made),
-        bias=norm.bias,
-        sum=squares,
-        activation=unit.layer.activation,
-        alpha=norm.alpha,
-        beta=norm.beta,
-        size=norm.size,
-    )
-
-
-def _activation(function: str, unit: Unit) -> Reasons:
-    source, x = _same_place(unit, 0)
-    return Reasons([source], expression.activated(function, x, unit.value), sum=x, activation=function)
-
-
-def _add(unit: Unit) -> Reasons:
-    found = [_same_place(unit, index) for index in range(len(unit.inputs))]
-    values = [value for _, value in found]
-    total = math.fsum(values)
-    text = _told(unit, f"{expression.terms(values)} = {expression.number(total)}", total)
-    return Reasons([source for source, _ in found], text, sum=total, activation=unit.layer.activation)
-
-
-def _concat(unit: Unit) -> Reasons:
-    channel = unit.channel
-    for name, maps in unit.inputs:
-        if channel < len(maps):
-            return _one(unit, name, maps, (channel, unit.y, unit.x))
-        channel -= len(maps)
-    raise UnitNotFound(f"No source of '{unit.layer.name}' has its map {unit.channel}.", unit.channel)
-
-
-def _softmax(operation: Softmax, unit: Unit) -> Reasons:
-    name, maps = unit.inputs[0]
-    logits = maps if operation.everything else maps[:, unit.y : unit.y + 1, unit.x : unit.x + 1]
-    logits = np.ascontiguousarray(logits * np.float32(operation.factor))
-    own = logits[unit.channel].reshape(-1)[unit.y * maps.shape[2] + unit.x if operation.everything else 0]
-    highest = float(logits.max())
-    total = float(np.exp(logits.astype(np.float64) - highest).sum())
-    made = _made(unit, math.exp(float(own) - highest) / total)
-    place = (0, 0) if operation.everything else (unit.y, unit.x)
-    return Reasons(
-        Patches(name, range(len(logits)), *place, logits, None),
-        _told(unit, expression.share(float(own), total, highest, logits.size, made), made),
-        activation=unit.layer.activation,
-    )
-
-
-def _linear(factor: float, shift: float, unit: Unit) -> Reasons:
-    source, x = _same_place(unit, 0, factor)
-    total = x * factor + shift
-    text = _told(unit, expression.linear(x, factor, shift, total), total)
-    return Reasons([source], text, bias=shift, sum=total, activation=unit.layer.activation)
-
-
-def _rearrangement(operation: Rearrangement, unit: Unit) -> Reasons:
-    name, maps = unit.inputs[0]
-    flat = int(np.ravel_multi_index((unit.channel, unit.y, unit.x), _as_map_shape(unit.layer.shape)))
-    flat = flat if operation.order is None else int(operation.order[flat])
-    channel, y, x = (int(index) for index in np.unravel_index(flat, maps.shape))
-    return _one(unit, name, maps, (channel, y, x))
-
-
-def _one(unit: Unit, name: str, maps: Array, place: tuple[int, int, int]) -> Reasons:
-    """The one value that is taken over."""
-    value = float(maps[place])
-    text = f"{name}[{', '.join(map(str, place))}] = {expression.number(value)}"
-    return Reasons([single(name, place, value)], _told(unit, text, value), activation=unit.layer.activation)
-
-
-def _made(unit: Unit, computed: float) -> float:
-    """What an operation makes: the unit's value, or before an activation, which hides it, what is computed."""
-    return unit.value if unit.layer.activation is None else computed
-
-
-def _told(unit: Unit, text: str, made: float) -> str:
-    """An operation's expression, and behind it the activation of what it makes that the layer ends with."""
-    return expression.then(text, unit.layer.activation, made, unit.value)
-
-
-def _same_place(unit: Unit, index: int, weight: float | None = None) -> tuple[Source, float]:
-    """The number of a source at the unit's place; an axis of one cell is the same everywhere."""
-    name, maps = unit.inputs[index]
-    channel, y, x = (
-        at if cells > 1 else 0 for at, cells in zip((unit.channel, unit.y, unit.x), maps.shape, strict=True)
-    )
-    value = float(maps[channel, y, x])
-    return single(name, (channel, y, x), value, weight), value

@@ -21,7 +21,7 @@ ROOMS = {
     "pictures": "bombs crops digit imaging maps neighbours overviews png preprocess uploads",
     "graph": "arithmetic constants figures graph groups layer matching nodes numbers opaque operations outline "
     "patterns reader tensors views worked",
-    "explanations": "explain expression parameters sources",
+    "explanations": "explain expression parameters reasons sources",
     "engine": "weights rectifiers quantise kept response_norm engine network int8 catalog transfer mirrors cache "
     "pulls",
     "saliency": "cam occlusion saliency",
