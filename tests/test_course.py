@@ -133,7 +133,8 @@ def published() -> dict[str, Any]:
             "lenet5",
             [
                 *("1.7159 tanh(2x/3)", "25·3·6 + 25·4·9 + 25·6·1 + 16 = 1,516", "2,416 numbers: 900 of a dense"),
-                *("151,600 connections", "840 fixed numbers, 0 trained", "pictures of 7 × 12"),
+                *("151,600 connections", "340,908 connections: weights are shared"),
+                *("840 fixed numbers, 0 trained", "pictures of 7 × 12"),
                 *("0 to 0 4 5 6 9 10 11 12 14 15;", "1 to 0 1 5 6 7 10 11 12 13 15;"),
                 *("2 to 0 1 2 6 7 8 11 13 14 15;", "3 to 1 2 3 6 7 8 9 12 14 15;"),
                 *("4 to 2 3 4 7 8 9 10 12 13 15;", "5 to 3 4 5 8 9 10 11 13 14 15"),
@@ -183,10 +184,10 @@ def published() -> dict[str, Any]:
                 "random",
                 "Joint training: shared layers fine-tuned; last layers of old tasks fine-tuned, towards their truth; "
                 "last layers of new task random",
-                "Knowledge distillation: shared layers random; last layers of the task random, towards teacher's "
+                "Knowledge distillation: the small network random; last layers of the task random, towards teacher's "
                 "output and its truth; an ensemble, or a deeper network unchanged",
                 "Learning without forgetting: shared layers fine-tuned; last layers of old tasks fine-tuned, towards "
-                "its old output; last layers of new task random",
+                "its old answers; last layers of new task random",
             ],
         ),
         (

@@ -60,7 +60,10 @@ export class Guide {
     this.model = model;
     this.run = null;
     this.compareButton.disabled = true;
-    if (known) return;
+    if (known) {
+      if (this.tour.open && this.steps !== null) this.tour.show(this.steps, model, this.tour.at); // its figures, of these weights
+      return;
+    }
     this.steps = null;
     if (!arriving && this.tour.open) this.endTour();
     this.tourButton.hidden = true;

@@ -18,8 +18,8 @@ import { Patches } from "./patches";
 
 /** What a method is called, what it shows, and whether it is there at once. */
 const METHODS: Record<SaliencyMethod, { title: string; shows: string; quick: boolean }> = {
-  cam: { title: "Activation map", quick: true, shows: "The last maps, each times the weight that the class gives it. Orange raises the score of the class, blue lowers it." },
-  grad_cam: { title: "Grad-CAM", quick: true, shows: "The last maps, each times the gradient of the score, without what lowers it. Orange raises the score of the class." },
+  cam: { title: "Class activation map", quick: true, shows: "The last maps, each times the weight that the class gives it, added up. Orange raises the score of the class, blue lowers it." },
+  grad_cam: { title: "Grad-CAM", quick: true, shows: "The last maps, each times the mean gradient of the class's score over that map, added up; where the sum is below 0, nothing is shown. Orange raises the score of the class." },
   occlusion: { title: "Cover patches", quick: false, shows: "The network is asked again with one patch after the other covered. Orange: covered there, the class loses probability; blue: it gains." },
 };
 

@@ -91,7 +91,7 @@ export function unitWords(explanation: Explanation, layers: readonly Layer[] = [
     case "global_average_pool":
       return `The mean of ${count(cells)} cells: one number stands for the whole ${explanation.op === "average_pool" ? "window" : "map"}.`;
     case "lrn":
-      return `The value is divided by a term that grows with the squares of the ${count(sources)} neighbouring maps at the same place: a strong neighbour dampens it. Value / (${figure(explanation.bias ?? 1)} + ${figure(explanation.alpha ?? 0)}/${explanation.size ?? 1} · Σ squares)^${figure(explanation.beta ?? 0)}; the own map is marked.`;
+      return `The value is divided by a term that grows with the squares of ${count(sources)} maps at the same place, its own and its neighbours': a strong neighbour dampens it. Value / (${figure(explanation.bias ?? 1)} + ${figure(explanation.alpha ?? 0)}/${explanation.size ?? 1} · Σ squares)^${figure(explanation.beta ?? 0)}; its own map is marked.`;
     case "relu":
       return explanation.value > 0 ? "The number below is above 0, so it passes unchanged." : "The number below is not above 0, so this unit is silent: 0 is passed on.";
     case "tanh":
