@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 
 import numpy as np
 
 from app.engine import OpenSession
 from app.errors import (
     ConvscopeError,
+    InvalidValue,
     ModelNotFound,
     NetworkUnusable,
     NotSupported,
@@ -41,6 +42,12 @@ from app.tour import Tour, read_tour
 from app.weights import check_external, is_stamped, place, sweep
 
 log = logging.getLogger(__name__)
+
+PRECISIONS = ("fp32", "int8")
+
+
+class Ended(Exception):
+    """The process ends: what is being made is not wanted any more."""
 
 
 class Catalog:
@@ -154,6 +161,7 @@ class Catalog:
 
         Raises:
             ModelNotFound, WeightsNotFound: naming what there is.
+            InvalidValue: another precision.
             NotSupported, WeightsNotReady: int8, of a network that nobody has calibrated, with or without numbers.
         """
         if model not in self._networks:
@@ -163,6 +171,11 @@ class Catalog:
         chosen = weights if weights is not None else next(iter(sets.values())).manifest.default_weights
         if chosen not in sets:
             raise WeightsNotFound(f"{model} has no weights '{chosen}'. It has: {', '.join(sets)}.", chosen)
+        if precision not in PRECISIONS:
+            known = " and ".join(PRECISIONS)
+            raise InvalidValue(
+                f"There is no precision '{precision}'. There are {known}.", precision, field="precision"
+            )
         network = self._current(sets[chosen])
         return network if precision == "fp32" else self._on_8_bits(network)
 
@@ -238,8 +251,10 @@ class Catalog:
         """Bytes made or verified so far."""
         return self._done
 
-    def prepare(self, progress: Callable[[int], None] | None = None) -> None:
+    def prepare(self, progress: Callable[[int], None] | None = None, ending: Event | None = None) -> None:
         """Make or verify every weight file, two at a time; `progress` is told bytes as they are done.
+
+        Nothing goes on once `ending` is set.
 
         A network whose file cannot be made leaves the others ready; `unprepared` keeps the reasons. May be called
         again, when the reason may have gone.
@@ -251,13 +266,19 @@ class Catalog:
         if freed:
             log.info("Removed %.1f MB that an interrupted start had left in the cache folder.", freed / 1e6)
 
+        over = ending or Event()
+
         def count(done: int) -> None:
+            if over.is_set():
+                raise Ended
             with self._lock:
                 self._done += done
             if progress:
                 progress(done)
 
         def one(network: Network) -> None:
+            if over.is_set():
+                return
             try:
                 network.prepare(count)
             except ConvscopeError as error:
@@ -265,7 +286,13 @@ class Catalog:
                 unprepared.append(error)
 
         with ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool:
-            list(pool.map(one, self.everything))
+            try:
+                list(pool.map(one, self.everything))
+            except Ended:
+                return
+            except BaseException:  # Ctrl-C: what is under way would be waited for
+                over.set()
+                raise
         self.unprepared = unprepared
         self.ready = self.problem is None
 

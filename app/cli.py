@@ -4,11 +4,12 @@ Exit status: 0, 1 when the work failed, 2 when it was asked for wrongly; either 
 """
 
 import argparse
+import io
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from app import housekeeping, verbs
+from app import housekeeping, serving, verbs
 from app.errors import ConvscopeError, InvalidValue, NotFound
 from app.settings import Settings
 from app.verbs import complain, flag
@@ -20,8 +21,11 @@ EVERYWHERE = ("cache_dir", "onnx", "manifest", "threads", "provider", "max_pixel
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = build_parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that a terminal cannot show is no failure
     try:
         status: int = options.verb(options)
+        sys.stdout.flush()
     except (NotFound, InvalidValue) as error:
         status = complain(error.detail, 2)
     except ConvscopeError as error:
@@ -29,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
         status = 0
+    except OSError as error:
+        status = complain(f"{error.filename or 'The output'}: {error.strerror or error}.", 1)
     except KeyboardInterrupt:
         status = 130  # as a shell reports SIGINT
     return status
@@ -45,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     verb = commands.add_parser("serve", help="serve the page and the REST API")
-    verb.set_defaults(verb=verbs.serve)
+    verb.set_defaults(verb=serving.serve)
     add_settings(verb, Settings.model_fields)
 
     verb = commands.add_parser("models", help="list the networks")
@@ -86,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         required=True,
         metavar="FILE.npy|FOLDER",
-        help="a file for one image and one layer; else a folder, which gets IMAGE.LAYER.npy files",
+        help="a file for one image and one layer; else a folder, which gets IMAGE.LAYER.npy files, in subfolders as the images are",
     )
     add_settings(verb, EVERYWHERE)
 
@@ -127,15 +133,18 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
 
 def positive(text: str) -> int:
     """A whole number from 1, for argparse."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 1")
+    return int(text)
 
 
 def coordinates(text: str) -> tuple[int, ...]:
     """`c,y,x` or `i`, for argparse."""
-    parts = tuple(int(part) for part in text.split(","))
-    if len(parts) not in (1, 3):
-        raise argparse.ArgumentTypeError(f"'{text}' is neither c,y,x nor i")
-    return parts
+    parts = text.split(",")
+    if len(parts) not in (1, 3) or not all(part.strip().isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(f"'{text}' is neither c,y,x nor i, of whole numbers from 0")
+    return tuple(int(part) for part in parts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,12 +14,12 @@ from app.mirrors import pull as fetch
 from app.network import Network
 from app.pulls import mirrors, origin_of
 from app.transfer import Transfer
-from app.verbs import complain, read_settings
+from app.verbs import complain, settings_of
 
 
 def pull(options: argparse.Namespace) -> int:
     """Fetch the weights of the named networks, one after the other; without names, say what there is."""
-    settings = read_settings(options)
+    settings = settings_of(options)
     catalog = Catalog.open(settings)
     if not options.models:
         for network in catalog.pullable:
@@ -57,7 +57,7 @@ def choose(catalog: Catalog, model: str, weights: str | None) -> list[Network]:
 
 def cache(options: argparse.Namespace) -> int:
     """Say what the cache folder holds, or clear it."""
-    settings = read_settings(options)
+    settings = settings_of(options)
     catalog = Catalog.open(settings)
     if options.model is not None:
         catalog.network(options.model, options.weights)  # a name that is wrong is said
@@ -76,9 +76,9 @@ def cache(options: argparse.Namespace) -> int:
         name = (
             f"{entry.model:<12} {entry.weights:<12}" if entry.model else f"{'(other)':<12} {entry.folder.name[:12]}"
         )
-        print(
-            f"{name} {megabytes(entry.bytes):>10}  {'' if entry.whole or not entry.model else 'incomplete'}".rstrip()
-        )
+        state = ["8 bits"] if entry.precision == "int8" else []
+        state += ["incomplete"] if entry.model and not entry.whole else []
+        print(f"{name} {megabytes(entry.bytes):>10}  {', '.join(state)}".rstrip())
     print(f"{'total':<25} {megabytes(sum(entry.bytes for entry in entries)):>10}  in {settings.cache_dir}")
     return 0
 

@@ -80,7 +80,8 @@ class Image:
         return self.content if isinstance(self.content, Pillow.Image) else Pillow.fromarray(self.content)
 
 
-Picture = Image | bytes | str | Path | Pixels  # whatever a notebook has at hand
+# whatever a notebook has at hand
+Picture = Image | bytes | bytearray | memoryview | str | Path | Pixels | Pillow.Image
 
 
 @dataclass(frozen=True)
@@ -166,17 +167,22 @@ def as_image(source: Picture, max_pixels: int = 50_000_000, enough: Enough | Non
     """
     if isinstance(source, Image):
         return source
-    if isinstance(source, bytes):
-        return decode(source, max_pixels, enough)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return decode(bytes(source), max_pixels, enough)
+    if isinstance(source, Pillow.Image):  # its own picture, with its palette, its transparency and its EXIF
+        upright = np.ascontiguousarray(orient(to_rgb(source), read_orientation(source)))
+        return Image.of(upright, hashlib.sha256(upright.tobytes()).hexdigest())
     if isinstance(source, str | Path):
         try:
             return decode(Path(source).read_bytes(), max_pixels, enough)
         except OSError as error:
             raise ImageUndecodable(f"The image {source} cannot be read: {error.strerror}.", str(source)) from error
     pixels = np.asarray(source)
-    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
+    fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+    if pixels.dtype != np.uint8 or not fits or pixels.size == 0:
         raise InvalidValue(
-            f"An image array is uint8 of shape (H, W, 3) or (H, W), not {pixels.dtype} {pixels.shape}.",
+            f"An image is a path, a file's bytes, a picture of Pillow's, or an array of uint8 and of shape (H, W, 3) "
+            f"or (H, W) with pixels in it; not {pixels.dtype} {pixels.shape} of {type(source).__name__}.",
             list(pixels.shape),
         )
     if pixels.ndim == 2:

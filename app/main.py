@@ -106,13 +106,13 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 def prepare(catalog: Catalog, ending: threading.Event) -> None:
     """Prepare the weights; where a file could not be written, again until it can: somebody may free the disk."""
     while not ending.is_set():
-        prepare_once(catalog)
+        prepare_once(catalog, ending)
         if not any(isinstance(error, WeightsUnwritable) for error in catalog.unprepared):
             return
         ending.wait(AGAIN_SECONDS)
 
 
-def prepare_once(catalog: Catalog) -> None:
+def prepare_once(catalog: Catalog, ending: threading.Event) -> None:
     """Prepare the weights, telling the log how far that is; a failure that nobody foresaw shows in /readyz too."""
     told = time.monotonic()
 
@@ -124,7 +124,7 @@ def prepare_once(catalog: Catalog) -> None:
             log.info("Unpacking the networks' weights: %.0f of %.0f MB.", done, total)
 
     try:
-        catalog.prepare(tell)
+        catalog.prepare(tell, ending)
     except Exception:
         log.exception("The weights could not be prepared.")
         catalog.unprepared = [ConvscopeError("an unforeseen failure, which the server's log tells of.")]

@@ -9,7 +9,6 @@ import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ import onnxruntime
 from app.crops import Crops
 from app.engine import Engine, OpenSession, choose_providers, class_probabilities
 from app.errors import NetworkUnusable, NotSupported, WeightsNotReady
-from app.explain import Explainer, Explanation
+from app.explain import Explainer
 from app.graph import Graph, Layer, count_nonzero, read_graph
 from app.imaging import Enough, Image, Picture, as_image, decode
 from app.manifest import Inline, Manifest, Packed, PhotoPreprocessing, Pulled, Seeded, Structure, Weights
@@ -30,38 +29,12 @@ from app.matching import match, rename
 from app.numbers import external_location
 from app.outline import read_outline
 from app.preprocess import enough_for, field_of, photo_to_tensors, to_tensor
+from app.run import Prediction, Run
 from app.settings import Settings
 from app.version import VERSION
 from app.weights import ensure, is_verified, open_initializers, place
 
 Array = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One class and its probability (0 to 1)."""
-
-    index: int
-    label: str
-    probability: float
-
-
-@dataclass(frozen=True)
-class Run:
-    """One image through one network, every layer kept; `run["CONV2"]` is that layer's activation."""
-
-    network: "Network"
-    image: Image
-    activations: Mapping[str, Array]  # layer name -> (C, H, W) or (N,)
-    predictions: tuple[Prediction, ...]  # all classes, most probable first
-
-    def __getitem__(self, layer: str) -> Array:
-        """The activation of a layer, float32 (C, H, W) or (N,); LayerNotFound names what there is."""
-        return self.activations[self.network.graph.layer(layer).name]
-
-    def explain(self, layer: str, *unit: int) -> Explanation:
-        """How one number came about: `run.explain("CONV2", c, y, x)`, or `run.explain("FC6", i)`."""
-        return self.network.explainer.explain(layer, unit, self.activations)
 
 
 class Network:
@@ -350,8 +323,9 @@ class Network:
             )
         return photo_to_tensors(image.picture, how, self.graph.input_shape[0], crops)
 
-    def predict(self, image: Image, top: int = 5, crops: Crops = Crops.ONE) -> tuple[Prediction, ...]:
-        """The `top` most probable classes of an image, by the mean of its crops' probabilities."""
+    def predict(self, source: Picture, top: int = 5, crops: Crops = Crops.ONE) -> tuple[Prediction, ...]:
+        """The `top` most probable classes of an image (as for `run`), by the mean of its crops' probabilities."""
+        image = as_image(source, enough=self.enough)
         rows = np.concatenate(list(self.engine.classify(self.tensors(image, crops))))  # (crops, classes)
         return self.rank(rows.mean(axis=0), top)
 
@@ -359,12 +333,13 @@ class Network:
         """One image through the network, every activation kept.
 
         Args:
-            source: a decoded image, an encoded file's bytes, a path, or uint8 pixels (H, W, 3) or (H, W).
+            source: an encoded file's bytes, a path, a picture of Pillow's, uint8 pixels (H, W, 3) or (H, W), or an
+                image that was decoded here.
         """
         image = as_image(source, enough=self.enough)
         activations = self.engine.run(self.tensor(image))
         probabilities = class_probabilities(self.graph, activations)
-        return Run(self, image, activations, self.rank(probabilities, len(probabilities)))
+        return Run(self.graph, self.explainer, image, activations, self.rank(probabilities, len(probabilities)))
 
     def rank(self, probabilities: Array, top: int) -> tuple[Prediction, ...]:
         """The `top` classes of (classes,), most probable first, ties by index."""

@@ -16,9 +16,10 @@ from app.catalog import Catalog
 from app.clock import steady_time
 from app.crops import Crops
 from app.errors import ModelNotFound, NotSupported, RunNotFound, WeightsNotFound, WeightsNotReady
-from app.network import Network, Prediction
+from app.network import Network
 from app.outcomes import Encoded, compute
 from app.redis_records import RedisRecords
+from app.run import Prediction
 from app.salt import read_salt
 from app.settings import Settings
 from app.stores import DerivedCache, Record, RecordStore

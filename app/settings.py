@@ -1,10 +1,12 @@
 """Every setting with its name, default and help: environment variables `CONVSCOPE_*`, or flags of `serve`."""
 
 from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.errors import InvalidValue
 from app.places import default_cache
 
 MIB = 1024 * 1024
@@ -13,7 +15,7 @@ MIB = 1024 * 1024
 class Settings(BaseSettings):
     """The service's settings; a test fails if one has no description."""
 
-    model_config = SettingsConfigDict(env_prefix="CONVSCOPE_", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="CONVSCOPE_", env_ignore_empty=True, extra="forbid")
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
@@ -29,9 +31,8 @@ class Settings(BaseSettings):
         pattern=r"^(https?://[^\s,]+(\s*,\s*https?://[^\s,]+)*)?$",
         description="Base URLs of the weights that `convscope pull` fetches, comma separated, tried in order.",
     )
-    pull_allowed: str = Field(
+    pull_allowed: Literal["machine", "anyone", "nobody"] = Field(
         "machine",
-        pattern="^(machine|anyone|nobody)$",
         description="Who may pull over REST and the page: machine (loopback, no proxy between), anyone or nobody.",
     )
     onnx: Path | None = Field(None, description="An ONNX file of your own to serve beside the five networks.")
@@ -104,10 +105,52 @@ class Settings(BaseSettings):
         description="How long an idle connection is kept open, in seconds; longer than clients and proxies keep "
         "theirs (commonly up to 60), or one that asks just as it closes gets no answer.",
     )
-    provider: str = Field(
+    provider: Literal["auto", "cpu", "cuda", "tensorrt"] = Field(
         "auto",
-        pattern="^(auto|cpu|cuda|tensorrt)$",
         description="Execution provider: cpu, cuda, tensorrt, or auto (CUDA where a GPU and its libraries are).",
     )
-    log_format: str = Field("text", pattern="^(text|json)$", description="Form of the log's lines: text or json.")
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least severe log line shown.")
+    log_format: Literal["text", "json"] = Field("text", description="Form of the log's lines: text or json.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe log line shown: debug, info, warning or error."
+    )
+
+    @field_validator("cache_dir", "ssl_certfile", "ssl_keyfile", "onnx", "manifest", mode="before")
+    @classmethod
+    def _as_a_shell_would(cls, path: Any) -> Any:
+        """`~` is the home folder also where no shell has seen it; an empty path would be the current folder."""
+        if path in ("", Path()):
+            raise ValueError("it is empty; give a path, or leave it out")
+        return Path(path).expanduser() if isinstance(path, str | Path) else path
+
+    @field_validator("manifest")
+    @classmethod
+    def _of_a_file(cls, manifest: Path | None, info: ValidationInfo) -> Path | None:
+        if manifest is not None and info.data.get("onnx") is None:
+            raise ValueError("it tells of an ONNX file of your own; name that too, as --onnx or CONVSCOPE_ONNX")
+        return manifest
+
+    @field_validator("root_path")
+    @classmethod
+    def _from_the_root(cls, path: str) -> str:
+        return f"/{path.strip('/')}" if path.strip("/") else ""
+
+    @field_validator("provider", "pull_allowed", "log_format", "log_level", mode="before")
+    @classmethod
+    def _in_small_letters(cls, word: Any) -> Any:
+        return word.lower() if isinstance(word, str) else word
+
+
+def read_settings(**given: Any) -> Settings:
+    """What is given over the environment over the defaults.
+
+    Raises:
+        InvalidValue: names the flag or the variable that is wrong, with its value.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        origin = f"--{name.replace('_', '-')}" if name in given else f"CONVSCOPE_{name.upper()}"
+        told = first["msg"].removeprefix("Value error, ")
+        raise InvalidValue(f"{origin} is {first['input']!r}: {told}.", first["input"]) from error

@@ -1,66 +1,37 @@
 """What the commands do, by the service's own way: catalog -> network -> image -> tensor -> engine."""
 
 import argparse
-import logging
+import errno
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import orjson
-import uvicorn
-from pydantic import ValidationError
 from tqdm import tqdm
 
-from app import logs
 from app.catalog import Catalog
-from app.connections import connections
 from app.errors import ConvscopeError, ImageUndecodable, InvalidValue
 from app.imaging import Image, as_image
-from app.main import create_app
-from app.manifest import Pulled
+from app.manifest import Packed, Pulled, Seeded
 from app.network import Network
-from app.settings import Settings
+from app.settings import Settings, read_settings
 from app.sources import to_json
-from app.weights import replacing
+from app.tensors import npy
+from app.weights import is_stamped, place, replacing
 
-SHUTDOWN_SECONDS = 20  # for answers under way
+T = TypeVar("T")
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif"})
 
 
-def serve(options: argparse.Namespace) -> int:
-    """Serve until stopped."""
-    settings = read_settings(options)
-    for name in ("ssl_certfile", "ssl_keyfile"):
-        path: Path | None = getattr(settings, name)
-        if path is not None and not path.is_file():
-            raise InvalidValue(f"{flag(name)}: there is no file {path}.", str(path))
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s:     %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line a request
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        http=connections(settings.body_seconds, settings.send_seconds),
-        ws="none",
-        log_level=settings.log_level,
-        log_config=logs.configuration(settings.log_format, settings.log_level),
-        access_log=False,  # app.logs has its own
-        timeout_keep_alive=settings.keep_alive_seconds,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        server_header=False,
-        ssl_certfile=settings.ssl_certfile,
-        ssl_keyfile=settings.ssl_keyfile,
-    )
-    return 0
-
-
 def models(options: argparse.Namespace) -> int:
     """List every network with its weights."""
-    catalog = Catalog.open(read_settings(options))
+    catalog = Catalog.open(settings_of(options))
     if options.prepare:
         with bytes_bar("weights", catalog.bytes_total) as advance:
             catalog.prepare(advance)
@@ -78,29 +49,37 @@ def models(options: argparse.Namespace) -> int:
                 "classes": network.graph.classes,
                 "parameters": network.graph.parameters,
                 "trained": network.trained,
-                "ready": network.ready,
+                "ready": is_there(network),
                 "accuracy": accuracy.model_dump() if accuracy else None,
                 "layers": [layer.name for layer in network.graph.layers],
             }
-            print(orjson.dumps(row).decode())
+            say(orjson.dumps(row).decode())
         else:
             known = f"{accuracy.top1:.2%} of {accuracy.dataset}" if accuracy else ""
             state = known or ("trained" if network.trained else "not trained")
             if isinstance(network.weights.origin, Pulled) and not network.ready:
                 state = f"not here: {network.command}"
-            print(
-                f"{network.id:<12} {network.weights_id:<12} {channels}x{height}x{width} (C x H x W)  "
+            shape = f"{channels}x{height}x{width}"
+            say(
+                f"{network.id:<12} {network.weights_id:<12} {shape:>9} (C x H x W)  "
                 f"{network.graph.classes:>4} classes  {network.graph.parameters:>11,} parameters  {state}"
             )
     return 0
 
 
+def is_there(network: Network) -> bool:
+    """Whether its numbers are on this machine, unpacked or not yet looked at since."""
+    origin = network.weights.origin
+    unpacked = isinstance(origin, Seeded | Packed) and is_stamped(place(network.cache_dir, origin), origin.sha256)
+    return network.ready or unpacked
+
+
 def predict(options: argparse.Namespace) -> int:
     """Classify every image; one that cannot be read is reported and the others go on."""
-    settings = read_settings(options)
+    settings = settings_of(options)
     network = open_network(options, settings)
     status = 0
-    for path in progress(find_images(options.images)):
+    for path in progress([found.path for found in find_images(options.images)]):
         try:
             image = read_image(path, network, settings)
             (probabilities,) = next(network.engine.classify([network.tensor(image)]))  # (1, classes)
@@ -109,20 +88,22 @@ def predict(options: argparse.Namespace) -> int:
                 network.looks_unfamiliar(probabilities),
             )
         except ConvscopeError as error:
-            status = complain(f"{path}: {error.detail}")
+            status = complain(f"{named(path)}: {error.detail}")
             continue
         if options.json:
             row = {
-                "image": str(path),
+                "image": named(path),
                 "model": network.id,
                 "weights": network.weights_id,
+                "trained": network.trained,
+                "precision": network.precision,
                 "predictions": predictions,
                 "unfamiliar": unfamiliar,
             }
-            print(orjson.dumps(row).decode())
+            say(orjson.dumps(row).decode())
         else:
             doubt = " (looks like none of the classes it knows)" if unfamiliar else ""
-            print(f"{path}: " + ", ".join(f"{one.label} {one.probability:.2%}" for one in predictions) + doubt)
+            say(f"{named(path)}: " + ", ".join(f"{one.label} {one.probability:.2%}" for one in predictions) + doubt)
     if not network.trained:
         print(f"{network.id} is not trained: its numbers are random.", file=sys.stderr)
     return status
@@ -130,7 +111,7 @@ def predict(options: argparse.Namespace) -> int:
 
 def activations(options: argparse.Namespace) -> int:
     """Write the layers' activations of every image: float32 (C, H, W) or (N,)."""
-    settings = read_settings(options)
+    settings = settings_of(options)
     network = open_network(options, settings)
     layers = [network.layer(name).name for name in options.layer]  # an unknown one is refused before any work
     images = find_images(options.images)
@@ -140,21 +121,26 @@ def activations(options: argparse.Namespace) -> int:
             f"{options.output} is one file, for {len(images)} images and {len(layers)} layers. Give a folder to -o.",
             str(options.output),
         )
-    names = [path.name for path in images]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise InvalidValue(f"Two images are called {twice} and would overwrite each other. Write them apart.", twice)
+    places: dict[Path, Path] = {}
+    for number, image in enumerate(images, 1):
+        other = places.setdefault(image.name, image.path)
+        if len(places) != number:
+            raise InvalidValue(
+                f"{named(other)} and {named(image.path)} are both called {named(image.name)} and would overwrite "
+                "each other. Write them apart.",
+                named(image.name),
+            )
     status = 0
-    for path in progress(images):
+    for name, path in progress([*places.items()]):
         try:
             run = network.run(read_image(path, network, settings))
         except ConvscopeError as error:
-            status = complain(f"{path}: {error.detail}")
+            status = complain(f"{named(path)}: {error.detail}")
             continue
         for layer in layers:
-            target = options.output if to_file else options.output / f"{path.name}.{layer}.npy"
+            target = options.output if to_file else options.output / f"{name}.{layer}.npy"
             write_array(target, run[layer])
-            print(f"{target}: {layer} of {path}, {size(run[layer])}")
+            say(f"{named(target)}: {layer} of {named(path)}, {size(run[layer])}")
     return status
 
 
@@ -166,10 +152,13 @@ def size(activation: npt.NDArray[np.float32]) -> str:
 
 def explain(options: argparse.Namespace) -> int:
     """Explain one unit: its sources, weights and expression."""
-    settings = read_settings(options)
+    settings = settings_of(options)
     network = open_network(options, settings)
     network.layer(options.layer)
-    explanation = network.run(read_image(options.images[0], network, settings)).explain(options.layer, *options.unit)
+    path = options.images[0]
+    if not path.is_dir():
+        find_images([path])  # what is not there is said as everywhere
+    explanation = network.run(read_image(path, network, settings)).explain(options.layer, *options.unit)
     if options.json:
         print(orjson.dumps(orjson.loads(to_json(explanation)), option=orjson.OPT_INDENT_2).decode())
         return 0
@@ -197,16 +186,9 @@ def flag(setting: str) -> str:
     return "--" + setting.replace("_", "-")
 
 
-def read_settings(options: argparse.Namespace) -> Settings:
+def settings_of(options: argparse.Namespace) -> Settings:
     """Flags over environment over defaults; InvalidValue names the flag that is wrong."""
-    given = {name: value for name, value in vars(options).items() if name in Settings.model_fields}
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        origin = flag(name) if name in given else f"CONVSCOPE_{name.upper()}"
-        raise InvalidValue(f"{origin} is {first['input']!r}: {first['msg']}.", first["input"]) from error
+    return read_settings(**{name: value for name, value in vars(options).items() if name in Settings.model_fields})
 
 
 def open_network(options: argparse.Namespace, settings: Settings) -> Network:
@@ -219,32 +201,75 @@ def open_network(options: argparse.Namespace, settings: Settings) -> Network:
             raise InvalidValue(f"Say which network: --model ID, one of {known}; or --onnx FILE.")
         model = catalog.models[-1].id  # the operator's own file is added last
     network = catalog.network(model, options.weights, options.precision)
-    with bytes_bar(f"{network.id} weights") as advance:
+    origin = network.weights.origin
+    total = origin.bytes if isinstance(origin, Seeded | Packed) else None
+    with bytes_bar(f"{network.id} weights", total) as advance:
         network.prepare(advance)
-    network.require_numbers()
+    _ = network.engine  # what is wrong with the network is said once, not of every image
     return network
 
 
-def find_images(paths: Sequence[Path]) -> list[Path]:
-    """The image files, those of folders included, in order; InvalidValue for a path that is not there."""
-    found: list[Path] = []
+class Found(NamedTuple):
+    """An image file, and what it is called below the folder that was named."""
+
+    path: Path
+    name: Path
+
+
+def find_images(paths: Sequence[Path]) -> list[Found]:
+    """The image files, those of folders included, in order; InvalidValue for what is not there or cannot be read."""
+    found: list[Found] = []
     for path in paths:
-        if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in PICTURES)
-            if not inside:
-                raise InvalidValue(f"The folder {path} holds no images ({', '.join(sorted(PICTURES))}).", str(path))
-            found += inside
-        elif path.exists():
-            found.append(path)
-        else:
-            raise InvalidValue(f"There is no file {path}.", str(path))
+        try:
+            inside = sorted(_walk(path)) if path.is_dir() else None
+            missing = inside is None and not path.exists()
+        except OSError as error:
+            where = named(Path(error.filename or path))
+            raise InvalidValue(f"{where} cannot be read: {error.strerror}. Check its permissions.", where) from error
+        if missing:
+            hint = " Standard input is /dev/stdin." if str(path) == "-" else ""
+            raise InvalidValue(f"There is no file {named(path)}.{hint}", named(path))
+        if inside is None:
+            found.append(Found(path, Path(path.name)))
+            continue
+        if not inside:
+            raise InvalidValue(
+                f"The folder {named(path)} holds no images ({', '.join(sorted(PICTURES))}).", named(path)
+            )
+        found += [Found(file, file.relative_to(path)) for file in inside]
     return found
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """The image files below a folder, links to folders followed, each folder once; OSError where one is closed."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    seen: set[Path] = set()
+    for inside, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        here = Path(inside)
+        if here.resolve() in seen:
+            folders.clear()
+            continue
+        seen.add(here.resolve())
+        yield from (here / name for name in files if Path(name).suffix.lower() in PICTURES)
+
+
+def named(path: Path) -> str:
+    """A path as text; bytes that are no UTF-8, which a file's name may hold, are escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def say(line: str) -> None:
+    """Write a line to stdout; on a terminal, above a bar that is there."""
+    tqdm.write(line, file=sys.stdout)
 
 
 def read_image(path: Path, network: Network, settings: Settings) -> Image:
     """A decoded image file, within the service's limit on pixels."""
     if path.is_dir():
-        raise ImageUndecodable(f"{path} is a folder; give one image file.", str(path))
+        raise ImageUndecodable(f"{named(path)} is a folder; give one image file.", named(path))
     return as_image(path, settings.max_pixels, network.enough)
 
 
@@ -259,17 +284,21 @@ def bytes_bar(title: str, total: int | None = None) -> Iterator[Callable[[int], 
         yield advance
 
 
-def progress(paths: list[Path]) -> Iterable[Path]:
-    """The paths, with a bar on a terminal when there are several."""
-    bar: Iterable[Path] = tqdm(paths, unit="image", disable=None if len(paths) > 1 else True, leave=False)
+def progress(images: list[T]) -> Iterable[T]:
+    """The images, with a bar on a terminal when there are several."""
+    bar: Iterable[T] = tqdm(images, unit="image", disable=None if len(images) > 1 else True, leave=False)
     return bar
 
 
 def write_array(path: Path, array: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
-    """Write a .npy file, whole or not at all; InvalidValue where it cannot be written."""
+    """Write a .npy file, whole or not at all; ConvscopeError where it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
-            np.save(file, array, allow_pickle=False)
+            for piece in npy(array).chunks():
+                file.write(piece)
     except OSError as error:
-        raise InvalidValue(f"{path} cannot be written: {error.strerror}.", str(path)) from error
+        advice = "free some space, or choose another place" if error.errno == errno.ENOSPC else "choose another place"
+        raise ConvscopeError(
+            f"{named(path)} cannot be written: {error.strerror}. To go on, {advice} with -o."
+        ) from error

@@ -151,7 +151,11 @@ def sweep_folder(folder: Path) -> int:
 def sweep(cache_dir: Path) -> int:
     """Remove what killed writers left anywhere in the cache folder, beside those at work; returns its bytes."""
     freed = 0
-    for folder in {left.parent for left in (cache_dir / "weights").glob(f"*/.*{UNFINISHED}")}:
+    try:
+        folders = {left.parent for left in (cache_dir / "weights").glob(f"*/.*{UNFINISHED}")}
+    except OSError:  # a folder that cannot be read is told of by whoever wants to write into it
+        return 0
+    for folder in folders:
         with suppress(OSError), FileLock(folder.with_suffix(".lock"), timeout=0):  # busy: somebody writes there
             freed += sweep_folder(folder)
     return freed

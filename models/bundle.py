@@ -18,7 +18,7 @@ import torch
 
 from app.manifest import Inline, Manifest, Seeded, Structure, Weights, read_manifest
 from app.numbers import place_externally
-from app.weights import write_seeded
+from app.weights import replacing, write_seeded
 from models.architectures import build
 from models.architectures.lenet5 import C3_TABLE
 from models.architectures.network import Network
@@ -35,11 +35,8 @@ CONNECTIONS = {"lenet5": {"C3": C3_TABLE}}
 def write_atomically(path: Path, data: bytes) -> None:
     """Write the file under another name, then rename it: it is whole or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+    with replacing(path) as file:
         file.write(data)
-    temporary = Path(file.name)
-    temporary.chmod(0o644)
-    temporary.replace(path)
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:

@@ -76,6 +76,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the data set; default: its place beside the repository")
     parser.add_argument("--images", type=int, default=300, help="training images to look at (default %(default)s)")
     arguments = parser.parse_args()
+    if arguments.images < 1:
+        parser.error(f"--images is {arguments.images}; without an image there is no range")
     for name in [arguments.network] if arguments.network else DESCRIPTIONS:
         folder = BUNDLED / name
         manifest = read_manifest(folder / "manifest.json")

@@ -108,6 +108,9 @@ def train(
         labels: int64 (N,).
         background: the value of paper in `pictures`.
         checkpoint: file written after every epoch, atomically.
+
+    Raises:
+        ValueError: the checkpoint is of another recipe.
     """
     shuffled = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(recipe.seed))
     held_out, kept = shuffled[: recipe.held_out], shuffled[recipe.held_out :]
@@ -117,6 +120,11 @@ def train(
     epochs: list[Epoch] = []
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
+        if (other := state.get("recipe", "which it does not tell")) != asdict(recipe):
+            raise ValueError(
+                f"{checkpoint} is of another recipe, {other}, where this one is {asdict(recipe)}. Remove the file to "
+                "begin anew, or go on with the recipe that it is of."
+            )
         network.load_state_dict(state["network"])
         descent.load_state_dict(state["descent"])
         cycle.load_state_dict(state["cycle"])
@@ -140,12 +148,13 @@ def train(
                 Epoch(number, total / steps, *measure(network, recipe, pictures[held_out], labels[held_out]))
             )
             tqdm.write(str(epochs[-1]))
-            save(checkpoint, network, descent, cycle, epochs)
+            save(checkpoint, recipe, network, descent, cycle, epochs)
     return epochs
 
 
 def save(
     path: Path,
+    recipe: DigitRecipe,
     network: Network,
     descent: torch.optim.Adam,
     cycle: torch.optim.lr_scheduler.OneCycleLR,
@@ -155,6 +164,7 @@ def save(
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     state = {
+        "recipe": asdict(recipe),
         "network": network.state_dict(),
         "descent": descent.state_dict(),
         "cycle": cycle.state_dict(),

@@ -11,6 +11,7 @@ network's float32 graph stays in checkpoints/NAME.onnx, to be measured, too.
 """
 
 import argparse
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -123,8 +124,10 @@ def main() -> None:
         train_lenet5(arguments.data, checkpoint)
     else:
         train_photo_network(arguments.network, arguments.data, checkpoint, arguments.fresh, arguments.checkpoints)
-    for done in (checkpoint, *checkpoint.parent.glob(f"{checkpoint.stem}-*{checkpoint.suffix}")):
-        done.unlink(missing_ok=True)  # or the next training would find itself done
+    of_lessons = re.compile(rf"{re.escape(checkpoint.stem)}-(\d+|further){re.escape(checkpoint.suffix)}")
+    for done in [*checkpoint.parent.iterdir()] if checkpoint.parent.is_dir() else []:
+        if done == checkpoint or of_lessons.fullmatch(done.name):
+            done.unlink()  # or the next training would find itself done
 
 
 if __name__ == "__main__":

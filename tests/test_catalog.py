@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from onnx import helper
 
 from app.catalog import Catalog
-from app.errors import ModelNotFound, NetworkUnusable, WeightsNotFound, WeightsNotReady
+from app.errors import InvalidValue, ModelNotFound, NetworkUnusable, WeightsNotFound, WeightsNotReady
 from app.manifest import Structure
 from app.places import BUNDLED
 from app.settings import Settings
@@ -38,6 +39,22 @@ def test_unknown_names_are_answered_with_what_there_is(tmp_path: Path) -> None:
         catalog.network("nothing")
     with pytest.raises(WeightsNotFound, match=f"'nothing'.*{first.default_weights}"):
         catalog.network(first.id, "nothing")
+    with pytest.raises(InvalidValue, match=r"no precision 'FP32'\. There are fp32 and int8\."):
+        catalog.network(first.id, precision="FP32")
+
+
+def test_what_ends_while_weights_are_made_leaves_nothing_half_done(tmp_path: Path) -> None:
+    catalog, ending = Catalog.open(settings(tmp_path)), threading.Event()
+    seen: list[int] = []
+
+    def stop(done: int) -> None:
+        seen.append(done)
+        ending.set()
+
+    catalog.prepare(stop, ending)
+    assert not catalog.ready and 1 <= len(seen) <= 2, "each of two threads may have been told once"
+    files = [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.suffix != ".lock"]
+    assert files == []
 
 
 def test_a_structure_has_a_table_but_does_not_run(tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
 """The command line, run for real: every verb, and what it says when asked for wrongly."""
 
+import errno
 import json
+import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -17,6 +21,7 @@ from app.catalog import Catalog
 from app.cli import main
 from app.network import Network
 from app.places import CHECKOUT
+from app.verbs import find_images
 from tests.conftest import NOWHERE, draw_scene
 from tests.small_onnx import classifier, rooted, save
 
@@ -142,11 +147,80 @@ def test_activations_of_a_folder_and_several_layers(
         "activations", pictures, "--model", network.id, "--layer", first, "--layer", last, "-o", target
     )
     assert status == 0
-    expected = {f"{name}.{layer}.npy" for name in ("a.png", "b.jpg", "c.png") for layer in (first, last)}
-    assert {path.name for path in target.iterdir()} == expected
+    expected = {f"{name}.{layer}.npy" for name in ("a.png", "b.jpg", "more/c.png") for layer in (first, last)}
+    assert {str(path.relative_to(target)) for path in target.rglob("*.npy")} == expected
     np.testing.assert_array_equal(
-        np.load(target / f"c.png.{last}.npy"), network.run(pictures / "more" / "c.png")[last]
+        np.load(target / "more" / f"c.png.{last}.npy"), network.run(pictures / "more" / "c.png")[last]
     )
+
+
+def test_activations_that_would_overwrite_each_other_are_refused_by_both_names(
+    run: Command, network: Network, pictures: Path, tmp_path: Path
+) -> None:
+    draw_scene(7).save(pictures / "more" / "a.png")
+    layer = network.graph.layers[1].name
+    words = ("--model", network.id, "--layer", layer, "-o", tmp_path / "out")
+    assert run("activations", pictures, *words)[0] == 0, "each below its folder"
+    status, _, err = run("activations", pictures / "a.png", pictures / "more" / "a.png", *words)
+    assert status == 2
+    assert f"{pictures / 'a.png'} and {pictures / 'more' / 'a.png'} are both called a.png" in err
+
+
+def test_a_folder_is_read_with_its_links_and_refused_where_a_part_is_closed(
+    run: Command, network: Network, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    draw_scene(9).save(elsewhere / "d.png")
+    (pictures / "link").symlink_to(elsewhere)
+    (pictures / "more" / "round").symlink_to(pictures)  # a circle
+    assert sorted(str(one.name) for one in find_images([pictures])) == ["a.png", "b.jpg", "link/d.png", "more/c.png"]
+    scandir = os.scandir
+
+    def closed(place: str) -> Any:
+        if Path(place).name == "more":
+            raise PermissionError(errno.EACCES, "Permission denied", place)
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", closed)  # root, who runs these tests in CI, may read everything
+    status, out, err = run("predict", pictures, "--model", network.id)
+    assert (status, out) == (2, "")
+    assert f"{pictures / 'more'} cannot be read: Permission denied." in err
+
+
+def test_a_name_that_is_no_text_is_escaped(run: Command, network: Network, tmp_path: Path) -> None:
+    odd = os.fsdecode(os.fsencode(tmp_path / "odd") + b"\xff.png")
+    try:
+        draw_scene(3).save(odd)
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    status, out, _ = run("predict", odd, "--model", network.id, "--json")
+    assert status == 0
+    row = json.loads(out)
+    assert row["image"].endswith("odd\\xff.png")
+    assert row["trained"] is network.trained and row["precision"] == "fp32"
+
+
+def test_a_full_disk_is_told_as_one(
+    run: Command, network: Network, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("app.verbs.replacing", full)
+    layer = network.graph.layers[1].name
+    status, _, err = run(
+        *("activations", pictures / "a.png", "--model", network.id, "--layer", layer, "-o", tmp_path / "x.npy")
+    )
+    assert status == 1
+    assert "x.npy cannot be written: No space left on device. To go on, free some space" in err
+
+
+def test_what_the_system_refuses_is_a_sentence(run: Command, network: Network) -> None:
+    status, _, err = run("predict", "x" * 300, "--model", network.id)
+    assert status == 2 and "File name too long" in err
+    status, _, err = run("models", "--onnx", "x" * 300)
+    assert status == 1 and "File name too long" in err
 
 
 def test_explain_names_the_sources_of_a_unit(run: Command, network: Network, pictures: Path) -> None:
@@ -229,6 +303,13 @@ def test_serve_refuses_what_it_cannot_serve(
         (("explain", "a.png", "--model", "MODEL", "--layer", "LAYER", "--unit", "0,9999,0"), "9999"),
         (("serve", "--port", "99999"), "--port is '99999'"),
         (("serve", "--ssl-certfile", "absent.pem"), "absent.pem"),
+        (("serve", "--ssl-certfile", "a.png"), "--ssl-certfile a.png cannot be used"),
+        (("serve", "--ssl-keyfile", "a.png"), "without a certificate"),
+        (("serve", "--provider", "tpu"), "--provider is 'tpu': Input should be 'auto', 'cpu', 'cuda' or 'tensorrt'"),
+        (("serve", "--manifest", "x.json"), "name that too, as --onnx"),
+        (("models", "--cache-dir", ""), "--cache-dir is '': it is empty"),
+        (("predict", "a.png", "--model", "MODEL", "--top", "x"), "'x' is no whole number from 1"),
+        (("explain", "absent.png", "--model", "MODEL", "--layer", "LAYER", "--unit", "0,0,0"), "no file absent.png"),
     ],
 )
 def test_wrong_usage_is_told_in_a_sentence(
@@ -249,6 +330,14 @@ def test_wrong_usage_is_told_in_a_sentence(
     assert status == 2
     assert out == ""
     assert message in err
+
+
+def test_serve_says_that_its_port_is_taken(run: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, _, err = run("serve", "--port", str(port))
+    assert status == 1
+    assert f"Nothing can listen on 127.0.0.1, port {port}: Address already in use. Choose another" in err
 
 
 def test_the_console_script(tmp_path: Path) -> None:

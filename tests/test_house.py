@@ -22,14 +22,14 @@ ROOMS = {
     "graph": "arithmetic constants figures graph groups layer matching nodes numbers opaque operations outline "
     "patterns reader tensors views worked",
     "explanations": "explain expression parameters reasons sources",
-    "engine": "weights rectifiers quantise kept response_norm engine network int8 catalog transfer mirrors cache "
+    "engine": "weights rectifiers quantise kept response_norm engine run network int8 catalog transfer mirrors cache "
     "pulls",
     "saliency": "cam occlusion saliency",
     "service": "access assets budget clients connections headers logs metrics outcomes problems proxy queries "
     "redis_records runs salt schemas batches service stores tensor_protocol visitors workers",
     "routes": "routes routes.answers routes.bodies routes.ensembles routes.inference routes.layers routes.models "
     "routes.operations routes.pages routes.predictions routes.pulls routes.runs routes.saliency",
-    "doors": "main verbs housekeeping cli cluster",
+    "doors": "main verbs serving housekeeping cli cluster",
 }
 ROOM_OF = {f"app.{module}": room for room, modules in ROOMS.items() for module in modules.split()} | {"app": "doors"}
 

@@ -1,5 +1,6 @@
 """The commands `pull` and `cache`: what they fetch, say, clear and refuse."""
 
+import errno
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,8 +9,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from app.cache import stored
 from app.catalog import Catalog
 from app.cli import main
+from app.int8 import Int8Network
 from app.weights import locked_by, place
 from tests.conftest import MakeSettings
 from tests.stage import Stage, build_stage
@@ -96,9 +99,12 @@ def test_a_failed_pull_does_not_stop_the_others(run: Command, stage: Stage) -> N
 def test_cache_says_what_lies_there_and_clears_it(run: Command, stage: Stage) -> None:
     assert run("cache")[1] == f"{'total':<25} {'0.0 MB':>10}  in {stage.cache}\n"
     run("pull", "small")
-    folder = stage.cache / "weights" / "of-an-older-version"
-    folder.mkdir()
-    (folder / "old.bin").write_bytes(bytes(3_000_000))
+    folder = stage.cache / "weights" / ("0123456789abcdef" * 2)  # of an older version
+    (folder / "inside").mkdir(parents=True)
+    (folder / "inside" / "old.bin").write_bytes(bytes(3_000_000))
+    somebodys = stage.cache / "weights" / "yolo"
+    somebodys.mkdir()
+    (somebodys / "best.pt").write_bytes(bytes(2_000_000))
     lines = run("cache")[1].splitlines()
     assert [line.split()[0] for line in lines] == ["small", "(other)", "total"]
     assert "3.0 MB" in lines[1] and "3.0 MB" in lines[2]
@@ -106,7 +112,7 @@ def test_cache_says_what_lies_there_and_clears_it(run: Command, stage: Stage) ->
     assert [line.split()[0] for line in run("cache")[1].splitlines()] == ["(other)", "total"]
     status, out, _ = run("cache", "clear")
     assert (status, out) == (0, f"3.0 MB removed from {stage.cache}\n")
-    assert list((stage.cache / "weights").iterdir()) == []
+    assert [path.name for path in (stage.cache / "weights").rglob("*")] == ["yolo", "best.pt"], "is not ours"
 
 
 def test_a_half_fetched_file_is_listed_and_cleared(run: Command, stage: Stage) -> None:
@@ -125,3 +131,32 @@ def test_what_is_being_written_is_not_cleared(run: Command, stage: Stage) -> Non
     assert status == 1
     assert "being written by another process" in err
     assert path.exists()
+
+
+def test_a_cache_folder_that_cannot_be_read_is_named(run: Command, stage: Stage, tmp_path: Path) -> None:
+    run("pull", "small")
+
+    def closed(path: Path) -> Iterator[Path]:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    with pytest.MonkeyPatch.context() as patch:  # root, who runs these tests in CI, may read everything
+        patch.setattr(Path, "iterdir", closed)
+        status, _, err = run("cache")
+    assert status == 1
+    assert f"The cache folder {stage.cache} cannot be read: Permission denied." in err
+
+
+def test_the_8_bit_file_is_its_networks(
+    cache_dir: Path, catalog: Catalog, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = min((one for one in catalog.networks if one.weights.ranges), key=lambda one: one.graph.parameters)
+    path = Int8Network(network).path_of_graph
+    _ = Int8Network(network).quantised
+    monkeypatch.setenv("CONVSCOPE_CACHE_DIR", str(cache_dir))
+    assert main(["cache", "--model", network.id]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(re.fullmatch(rf"{network.id} +{network.weights_id} +[0-9.]+ MB  8 bits", line) for line in lines)
+    (entry,) = [
+        one for one in stored(cache_dir, catalog.everything) if one.precision == "int8" and one.model == network.id
+    ]
+    assert entry.folder == path.parent and entry.whole

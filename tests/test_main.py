@@ -29,9 +29,9 @@ def test_not_ready_until_the_weights_are_prepared(
 ) -> None:
     gate, prepare = threading.Event(), Catalog.prepare
 
-    def wait(catalog: Catalog, progress: Callable[[int], None]) -> None:
+    def wait(catalog: Catalog, progress: Callable[[int], None], ending: threading.Event) -> None:
         gate.wait(30)
-        prepare(catalog, progress)
+        prepare(catalog, progress, ending)
 
     monkeypatch.setattr(Catalog, "prepare", wait)
     app = create_app(make_settings())

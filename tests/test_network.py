@@ -8,7 +8,7 @@ from PIL import Image as Pillow
 
 from app import open_network
 from app.catalog import Catalog
-from app.errors import ImageUndecodable, InvalidValue, LayerNotFound, NotSupported
+from app.errors import ImageUndecodable, InvalidValue, LayerNotFound, NotSupported, UnitNotFound
 from app.imaging import as_image
 from app.network import Network
 from app.settings import Settings
@@ -32,11 +32,29 @@ def test_a_run_from_a_path_bytes_or_pixels_is_the_same(
 ) -> None:
     path = tmp_path / "picture.png"
     Pillow.fromarray(picture).save(path)
-    runs = [small.run(source) for source in (path, str(path), path.read_bytes(), picture)]
+    data = path.read_bytes()
+    with Pillow.open(path) as opened:
+        sources = (path, str(path), data, bytearray(data), memoryview(data), picture, opened)
+        runs = [small.run(source) for source in sources]
     for run in runs[1:]:
         assert run.predictions == runs[0].predictions
         for name, activation in runs[0].activations.items():
             assert np.array_equal(run[name], activation)
+
+
+@pytest.mark.parametrize("mode", ["P", "YCbCr", "LA", "CMYK", "1"])
+def test_a_picture_of_pillows_is_read_as_its_file_would_be(
+    small: Network, picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], mode: str, tmp_path: Path
+) -> None:
+    other = Pillow.fromarray(picture).convert(mode)
+    np.testing.assert_array_equal(as_image(other).pixels, np.asarray(other.convert("RGB")))
+    exif = Pillow.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    path = tmp_path / "turned.jpg"
+    Pillow.fromarray(picture).save(path, exif=exif)
+    with Pillow.open(path) as turned:
+        np.testing.assert_array_equal(as_image(turned).pixels, as_image(path).pixels)
+        assert small.predict(turned) == small.predict(path) == small.predict(str(path))
 
 
 def test_a_run_gives_predictions_activations_and_explanations(
@@ -52,6 +70,12 @@ def test_a_run_gives_predictions_activations_and_explanations(
     assert explanation.value == pytest.approx(float(run[conv.name][1, 2, 3]))
     with pytest.raises(LayerNotFound, match=conv.name):
         _ = run["nothing"]
+    assert list(run) == [layer.name for layer in small.graph.layers]
+    assert conv.name in run and "nothing" not in run
+    assert run.explain(conv.name, *np.array([1, 2, 3])).value == explanation.value
+    for unit in (("1", 2, 3), (1.0, 2, 3)):
+        with pytest.raises(UnitNotFound, match="whole numbers"):
+            run.explain(conv.name, *unit)
 
 
 def test_the_filters_are_the_graphs_own(small: Network) -> None:
@@ -68,6 +92,8 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
         as_image(np.zeros((4, 4, 3)))  # type: ignore[arg-type]  # what a notebook may well pass
     with pytest.raises(InvalidValue, match=r"\(4, 4, 2\)"):
         as_image(np.zeros((4, 4, 2), np.uint8))
+    with pytest.raises(InvalidValue, match=r"\(0, 28, 3\)"):
+        as_image(np.zeros((0, 28, 3), np.uint8))
     assert as_image(np.zeros((4, 6), np.uint8)).pixels.shape == (4, 6, 3)
 
 
@@ -97,3 +123,19 @@ def test_open_network_in_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     canvas[20:80, 48:54] = 0
     run = network.run(canvas)
     assert len(run.predictions) == network.graph.classes
+    with pytest.raises(InvalidValue, match="no precision 'int4'"):
+        open_network(first.id, precision="int4")
+    with pytest.raises(InvalidValue, match=f"Say which network: one of {first.id}"):
+        open_network()
+    monkeypatch.setenv("CONVSCOPE_THREADS", "many")
+    with pytest.raises(InvalidValue, match="CONVSCOPE_THREADS is 'many'"):
+        open_network(first.id)
+
+
+def test_open_network_of_a_file_of_ones_own(
+    picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONVSCOPE_CACHE_DIR", str(tmp_path))
+    path = save(classifier(size=16), tmp_path / "mine.onnx")
+    network = open_network(onnx=path)
+    assert network.id == "mine" and network.run(picture).predictions

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app import png
 from app.errors import InvalidValue, LayerNotFound, Overloaded, RunNotFound, RunsUnavailable
-from app.network import Prediction
 from app.overviews import draw_overviews
 from app.preprocess import to_picture
 from app.problems import Responses, documented
 from app.queries import LayersQuery, NoQuery, OverviewQuery, PredictQuery
 from app.routes.answers import BINARY, PNG, Drawn, ModelId, RunId, derive, file_of
 from app.routes.bodies import IMAGE_BODY, REFUSALS
+from app.run import Prediction
 from app.schemas import ElapsedOut, ImageOut, PredictionOut, RunLayer, RunOut
 from app.service import Desk, OpenRun, Service
 from app.stores import Elapsed, Record

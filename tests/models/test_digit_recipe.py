@@ -1,5 +1,6 @@
 """LeNet-5's recipe on a handful of made digits: it learns, it is deterministic, and it resumes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,8 @@ def test_it_learns_and_an_interrupted_run_goes_on_as_if_it_had_not_been(
     for ours, theirs in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.pt", "whole.pt"]
+    with pytest.raises(ValueError, match="of another recipe"):
+        train(build("lenet5", 10), replace(RECIPE, seed=7), *digits, HOW.background, tmp_path / "cut.pt")
 
 
 def test_distortion_keeps_range_and_paper(digits: tuple[Tensor, Tensor]) -> None:

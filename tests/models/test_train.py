@@ -3,16 +3,18 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from models.architectures.network import Network
 from models.architectures.vgg import VGG
+from models.calibrate import main as calibrate
 from models.grow import grow, shrink
 from models.lessons import start
 from models.photo_recipe import Recipe, Stage
-from models.train import begin
+from models.train import begin, main
 from tests.models.noise import noise
 
 LESSON = Recipe((Stage(32, 1),), batch=4, peak_rate=0.001, student=lambda classes: VGG("A", classes, 1 / 32))
@@ -80,3 +82,22 @@ def test_without_shipped_weights_there_are_lessons_or_nothing(tmp_path: Path) ->
     _, epochs = begun(Recipe((), before=(LESSON, LESSON), further=LESSON), None, tmp_path)
     assert epochs == 2 and sorted(path.name for path in tmp_path.iterdir()) == ["vgg-1.pt", "vgg-2.pt"]
     assert begun(Recipe((Stage(32, 1),)), None, tmp_path)[1] == 0
+
+
+def test_when_a_network_is_shipped_the_checkpoints_of_its_training_go_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["lenet5.pt", "lenet5-0.pt", "lenet5-further.pt", "lenet5-best-of-march.pt", "vgg16.pt", "vgg16-0.pt"]
+    for name in names:
+        (tmp_path / name).touch()
+    monkeypatch.setattr("models.train.train_lenet5", lambda *_: None)
+    monkeypatch.setattr("sys.argv", ["train", "lenet5", "--checkpoints", str(tmp_path)])
+    main()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[3:])
+
+
+def test_no_ranges_come_out_of_no_images(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["calibrate", "lenet5", "--images", "0"])
+    with pytest.raises(SystemExit, match="2"):
+        calibrate()
+    assert "without an image there is no range" in capsys.readouterr().err
