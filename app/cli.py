@@ -92,7 +92,8 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         required=True,
         metavar="FILE.npy|FOLDER",
-        help="a file for one image and one layer; else a folder, which gets IMAGE.LAYER.npy files, in subfolders as the images are",
+        help="a file for one image and one layer; else a folder, which gets IMAGE.LAYER.npy files, in subfolders as "
+        "the images are",
     )
     add_settings(verb, EVERYWHERE)
 
