@@ -61,6 +61,6 @@ VOLUME /cache
 EXPOSE 8000
 # Straight to the port of the environment; with --port or HTTPS, give `docker run` a --health-cmd or --no-healthcheck.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
-    CMD ["python", "-c", "import os, urllib.request as u; u.build_opener(u.ProxyHandler({})).open(f\"http://127.0.0.1:{os.environ['CONVSCOPE_PORT']}/healthz\", timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as u; u.build_opener(u.ProxyHandler({})).open(f\"http://127.0.0.1:{os.environ.get('CONVSCOPE_PORT') or 8000}/healthz\", timeout=4)"]
 ENTRYPOINT ["convscope"]
 CMD ["serve"]

@@ -41,10 +41,10 @@ def stored(cache_dir: Path, networks: Iterable[Network]) -> list[Stored]:
     for network in networks:
         for path, precision, whole in files(cache_dir, network):
             folder = path.parent
-            if there.get(folder) and folder not in known:
+            if folder in there and folder not in known:
                 known[folder] = Stored(folder, network.id, network.weights_id, there[folder], whole(), precision)
     other = [Stored(folder, "", "", size, False) for folder, size in there.items() if folder not in known]
-    return [*known.values(), *other]
+    return [entry for entry in (*known.values(), *other) if entry.bytes or not entry.model]
 
 
 def folders(cache_dir: Path) -> dict[Path, int]:

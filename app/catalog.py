@@ -266,19 +266,21 @@ class Catalog:
         if freed:
             log.info("Removed %.1f MB that an interrupted start had left in the cache folder.", freed / 1e6)
 
-        over = ending or Event()
+        given_up = Event()
+
+        def go_on() -> None:
+            if given_up.is_set() or (ending is not None and ending.is_set()):
+                raise Ended
 
         def count(done: int) -> None:
-            if over.is_set():
-                raise Ended
+            go_on()
             with self._lock:
                 self._done += done
             if progress:
                 progress(done)
 
         def one(network: Network) -> None:
-            if over.is_set():
-                return
+            go_on()
             try:
                 network.prepare(count)
             except ConvscopeError as error:
@@ -291,7 +293,7 @@ class Catalog:
             except Ended:
                 return
             except BaseException:  # Ctrl-C: what is under way would be waited for
-                over.set()
+                given_up.set()
                 raise
         self.unprepared = unprepared
         self.ready = self.problem is None

@@ -5,8 +5,10 @@ Exit status: 0, 1 when the work failed, 2 when it was asked for wrongly; either 
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from app import housekeeping, serving, verbs
@@ -31,13 +33,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConvscopeError as error:
         status = complain(error.detail, 1)
     except BrokenPipeError:  # the reader of our output has seen enough
-        sys.stderr.close()
+        forget_output()
         status = 0
     except OSError as error:
+        forget_output()
         status = complain(f"{error.filename or 'The output'}: {error.strerror or error}.", 1)
     except KeyboardInterrupt:
         status = 130  # as a shell reports SIGINT
     return status
+
+
+def forget_output() -> None:
+    """What waits to be written to stdout goes nowhere: the interpreter would fail over it once more at its end."""
+    with suppress(OSError, ValueError):  # there may be no such descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -110,7 +119,7 @@ def build_parser() -> argparse.ArgumentParser:
 def add_images(parser: argparse.ArgumentParser, count: int | str) -> None:
     """The images, and the network they go through."""
     what = "an image file" if count == 1 else "image files, or folders of them"
-    parser.add_argument("images", type=Path, nargs=count, metavar="IMAGE", help=what)
+    parser.add_argument("images", type=a_path, nargs=count, metavar="IMAGE", help=what)
     parser.add_argument("--model", metavar="ID", help="the network (default: the one of --onnx)")
     parser.add_argument("--weights", metavar="ID", help="its weights (default: the manifest's choice)")
     parser.add_argument(
@@ -130,6 +139,13 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
             metavar="VALUE",
             help=f"{field.description}{default}".replace("%", "%%"),
         )
+
+
+def a_path(text: str) -> Path:
+    """A path, for argparse; an empty one would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name is no image")
+    return Path(text)
 
 
 def positive(text: str) -> int:

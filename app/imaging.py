@@ -170,8 +170,7 @@ def as_image(source: Picture, max_pixels: int = 50_000_000, enough: Enough | Non
     if isinstance(source, bytes | bytearray | memoryview):
         return decode(bytes(source), max_pixels, enough)
     if isinstance(source, Pillow.Image):  # its own picture, with its palette, its transparency and its EXIF
-        upright = np.ascontiguousarray(orient(to_rgb(source), read_orientation(source)))
-        return Image.of(upright, hashlib.sha256(upright.tobytes()).hexdigest())
+        return from_pillow(source)
     if isinstance(source, str | Path):
         try:
             return decode(Path(source).read_bytes(), max_pixels, enough)
@@ -189,6 +188,22 @@ def as_image(source: Picture, max_pixels: int = 50_000_000, enough: Enough | Non
         pixels = np.repeat(pixels[:, :, None], 3, axis=2)
     pixels = np.ascontiguousarray(pixels)
     return Image.of(pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
+
+
+def from_pillow(picture: Pillow.Image) -> Image:
+    """A picture that somebody opened or made with Pillow, upright.
+
+    Raises:
+        InvalidValue: it has no pixels.
+        ImageUndecodable: it is of a file that is truncated or damaged.
+    """
+    if 0 in picture.size:
+        raise InvalidValue(f"The picture has no pixels: {picture.width} x {picture.height}.", list(picture.size))
+    try:
+        upright = np.ascontiguousarray(orient(to_rgb(picture), read_orientation(picture)))
+    except Exception as error:  # opened lazily, it is decoded now: as in `decode`
+        raise ImageUndecodable(f"The picture is truncated or damaged: {error}.", picture.format) from error
+    return Image.of(upright, hashlib.sha256(upright.tobytes()).hexdigest())
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from app.manifest import Inline, Manifest, Packed, PhotoPreprocessing, Pulled, S
 from app.matching import match, rename
 from app.numbers import external_location
 from app.outline import read_outline
+from app.places import at_home
 from app.preprocess import enough_for, field_of, photo_to_tensors, to_tensor
 from app.run import Prediction, Run
 from app.settings import Settings
@@ -257,7 +258,7 @@ class Network:
         if pulled and (self.weights_id in pulled or isinstance(self.weights.origin, Structure)):
             chosen = self.weights_id if self.weights_id in pulled else pulled[0]
             words = ["convscope", "pull", self.id, *(("--weights", chosen) if len(pulled) > 1 else ())]
-        usual = Path(os.environ.get("CONVSCOPE_CACHE_DIR") or Settings.model_fields["cache_dir"].default)
+        usual = at_home(Path(os.environ.get("CONVSCOPE_CACHE_DIR") or Settings.model_fields["cache_dir"].default))
         if self.cache_dir.absolute() != usual.absolute():
             words += ["--cache-dir", str(self.cache_dir)]
         return shlex.join(words)

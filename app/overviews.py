@@ -93,7 +93,9 @@ class Sheet:
         return channels * self._height * self._width
 
     def draw(self, start: int, stop: int) -> None:
-        """Draw the maps from one channel to another, and what their ReLU makes of them."""
+        """Draw the maps from one channel to another, and what their ReLU makes of them; in vain once one was not."""
+        if not self._usual:
+            return
         part = slice(start, stop)
         one = self._layers[0][0]
         maps = as_maps(self._activations.part(one, part)) if self._maps is None else self._maps[part]  # (c, H, W)
@@ -152,7 +154,8 @@ def draw_overviews(activations: Activations, tile: int) -> dict[str, npt.NDArray
         draw(large)
         for one in helping:
             one.result()
-    drawn = {name: overview for sheet in sheets for name, overview in sheet.overviews()}
+    with np.errstate(over="ignore", invalid="ignore"):
+        drawn = {name: overview for sheet in sheets for name, overview in sheet.overviews()}
     tensors: dict[str, npt.NDArray[Any]] = {}
     for name in activations:
         layer = drawn[name]

@@ -15,6 +15,14 @@ PULLABLE = PACKAGE / "pullable" if INSTALLED else CHECKOUT / "models" / "pullabl
 COURSE = PACKAGE / "coursebook" if INSTALLED else CHECKOUT / "models" / "course"  # what /course tells
 
 
+def at_home(path: Path) -> Path:
+    """The path with `~` as the home folder; as it is where there is none, or no such user."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
 def default_cache() -> Path:
     """`~/.cache/convscope`; for a user without a home, a folder of their own among the temporary files."""
     try:

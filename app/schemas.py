@@ -258,7 +258,8 @@ class ExplanationOut(Wire):
 
 
 class AttentionOut(Wire):
-    """How far a map of where the network looked is; 0 of 0 where it has not begun, is done, or is quick."""
+    """How far a map of where the network looked is; 0 of 0 where it has not begun, is done, is quick, or is another
+    replica's work."""
 
     done: int = Field(examples=[60], description="Passes through the network.")
     of: int = Field(examples=[170], description="How many it takes.")

@@ -63,7 +63,7 @@ class Service:
         self.runs = Runs(catalog, settings)
         self.workers = Workers(settings.concurrency, settings.queue)
         self.pulls = Pulls(settings)
-        self._attending: dict[str, tuple[int, int]] = {}  # passes that are done, and how many there are
+        self._attending: dict[str, tuple[object, int, int]] = {}  # whose, passes that are done, and how many
         self._batchers: dict[tuple[str, str, str], tuple[Network, Batcher]] = {}
         self.metrics = Metrics(self.runs, self.workers, [manifest.id for manifest in catalog.models])
 
@@ -192,13 +192,18 @@ class Service:
             return kept[method]
 
         def look() -> Array:
+            job = object()  # one that nobody waits for any more may still run beside this one
+            self._attending[key] = job, 0, 0
+
             def tell(done: int, of: int) -> None:
-                self._attending[key] = done, of
+                if self._attending[key][0] is job:
+                    self._attending[key] = job, done, of
 
             try:
                 heat = saliency(network, opened.activations, method, index, tell)
             finally:
-                self._attending.pop(key, None)
+                if self._attending[key][0] is job:
+                    del self._attending[key]
             if self.runs.records.find(run) is not None:  # deleted meanwhile: leave nothing behind
                 self.runs.derived.put(key, Activations.of({method: heat}))
             return heat
@@ -208,9 +213,10 @@ class Service:
     def attending(self, run: str, method: Method, index: int) -> tuple[int, int]:
         """How many passes through the network `attend` has done for that map, and how many it takes.
 
-        0 of 0 where it has not begun, is done, or takes none.
+        0 of 0 where it has not begun here, is done, or takes none.
         """
-        return self._attending.get(_attention(run, method, index), (0, 0))
+        _, done, of = self._attending.get(_attention(run, method, index), (None, 0, 0))
+        return done, of
 
     async def infer(self, network: Network, tensors: Array, names: Sequence[str]) -> dict[str, Array]:
         """Preprocessed inputs (B, C, H, W) through a network: output name -> (B, C, H, W) or (B, N).

@@ -58,13 +58,20 @@ def check_certificate(settings: Settings) -> None:
             )
         return
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, _leave_to_the_server)
+    except LookupError:
+        return  # asked for once, when the server reads it
     except (ssl.SSLError, OSError) as error:
         raise InvalidValue(
             f"{_named(certificate, key)} cannot be used: {error.strerror or error}. Both are PEM, and the key is the "
             "certificate's own.",
             str(certificate),
         ) from error
+
+
+def _leave_to_the_server() -> str:
+    """Called where the key asks for a password."""
+    raise LookupError
 
 
 def _named(certificate: Path, key: Path | None) -> str:
@@ -75,9 +82,13 @@ def _named(certificate: Path, key: Path | None) -> str:
 def check_address(host: str, port: int) -> None:
     """Raise ConvscopeError where nobody can listen at that address, before the networks are read."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # an empty host stands for every address, as it does for the server
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
         with socket.socket(family, kind, protocol) as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             listening.bind(address)
     except OSError as error:
         raise ConvscopeError(

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import InvalidValue
-from app.places import default_cache
+from app.places import at_home, default_cache
 
 MIB = 1024 * 1024
 
@@ -15,7 +15,7 @@ MIB = 1024 * 1024
 class Settings(BaseSettings):
     """The service's settings; a test fails if one has no description."""
 
-    model_config = SettingsConfigDict(env_prefix="CONVSCOPE_", env_ignore_empty=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="CONVSCOPE_", extra="forbid")
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
@@ -114,13 +114,17 @@ class Settings(BaseSettings):
         "info", description="Least severe log line shown: debug, info, warning or error."
     )
 
-    @field_validator("cache_dir", "ssl_certfile", "ssl_keyfile", "onnx", "manifest", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _as_a_shell_would(cls, path: Any) -> Any:
-        """`~` is the home folder also where no shell has seen it; an empty path would be the current folder."""
-        if path in ("", Path()):
-            raise ValueError("it is empty; give a path, or leave it out")
-        return Path(path).expanduser() if isinstance(path, str | Path) else path
+    def _without_what_is_empty(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """What is empty counts as not given, as an unset variable of a compose file is; but a text may be empty."""
+        texts = {name for name, field in cls.model_fields.items() if field.annotation is str}
+        return {name: value for name, value in given.items() if value != "" or name in texts}
+
+    @field_validator("cache_dir", "ssl_certfile", "ssl_keyfile", "onnx", "manifest")
+    @classmethod
+    def _as_a_shell_would(cls, path: Path | None) -> Path | None:
+        return None if path is None else at_home(path)
 
     @field_validator("manifest")
     @classmethod

@@ -3,6 +3,7 @@
 import argparse
 import errno
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -221,14 +222,13 @@ def find_images(paths: Sequence[Path]) -> list[Found]:
     found: list[Found] = []
     for path in paths:
         try:
-            inside = sorted(_walk(path)) if path.is_dir() else None
-            missing = inside is None and not path.exists()
+            inside = sorted(_walk(path)) if stat.S_ISDIR(path.stat().st_mode) else None
+        except (FileNotFoundError, NotADirectoryError) as error:
+            hint = " Standard input is /dev/stdin." if str(path) == "-" else ""
+            raise InvalidValue(f"There is no file {named(path)}.{hint}", named(path)) from error
         except OSError as error:
             where = named(Path(error.filename or path))
-            raise InvalidValue(f"{where} cannot be read: {error.strerror}. Check its permissions.", where) from error
-        if missing:
-            hint = " Standard input is /dev/stdin." if str(path) == "-" else ""
-            raise InvalidValue(f"There is no file {named(path)}.{hint}", named(path))
+            raise InvalidValue(f"{where} cannot be read: {error.strerror}. Check it.", where) from error
         if inside is None:
             found.append(Found(path, Path(path.name)))
             continue
@@ -253,6 +253,7 @@ def _walk(folder: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(here.resolve())
+        folders.sort(key=lambda name: ((here / name).is_symlink(), name))  # whatever order the disk has
         yield from (here / name for name in files if Path(name).suffix.lower() in PICTURES)
 
 

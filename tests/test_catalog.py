@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from onnx import helper
 from app.catalog import Catalog
 from app.errors import InvalidValue, ModelNotFound, NetworkUnusable, WeightsNotFound, WeightsNotReady
 from app.manifest import Structure
+from app.network import Network
 from app.places import BUNDLED
 from app.settings import Settings
 from tests.small_onnx import classifier, save
@@ -55,6 +57,19 @@ def test_what_ends_while_weights_are_made_leaves_nothing_half_done(tmp_path: Pat
     assert not catalog.ready and 1 <= len(seen) <= 2, "each of two threads may have been told once"
     files = [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.suffix != ".lock"]
     assert files == []
+
+
+def test_an_end_between_two_networks_leaves_the_service_unready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def quick(network: Network, progress: Callable[[int], None]) -> None:
+        progress(1)  # as for a file that is verified already
+        ending.set()
+
+    catalog, ending = Catalog.open(settings(tmp_path)), threading.Event()
+    monkeypatch.setattr(Network, "prepare", quick)
+    catalog.prepare(None, ending)
+    assert not catalog.ready
 
 
 def test_a_structure_has_a_table_but_does_not_run(tmp_path: Path) -> None:

@@ -307,7 +307,7 @@ def test_serve_refuses_what_it_cannot_serve(
         (("serve", "--ssl-keyfile", "a.png"), "without a certificate"),
         (("serve", "--provider", "tpu"), "--provider is 'tpu': Input should be 'auto', 'cpu', 'cuda' or 'tensorrt'"),
         (("serve", "--manifest", "x.json"), "name that too, as --onnx"),
-        (("models", "--cache-dir", ""), "--cache-dir is '': it is empty"),
+        (("predict", "", "--model", "MODEL"), "an empty name is no image"),
         (("predict", "a.png", "--model", "MODEL", "--top", "x"), "'x' is no whole number from 1"),
         (("explain", "absent.png", "--model", "MODEL", "--layer", "LAYER", "--unit", "0,0,0"), "no file absent.png"),
     ],
@@ -330,6 +330,24 @@ def test_wrong_usage_is_told_in_a_sentence(
     assert status == 2
     assert out == ""
     assert message in err
+
+
+@pytest.mark.parametrize(
+    ("output", "status", "words"), [("/dev/full", 1, "No space left on device"), ("closed", 0, "")]
+)
+def test_an_output_that_takes_nothing_is_told_once(output: str, status: int, words: str) -> None:
+    script = Path(sys.executable).with_name("convscope")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    reading, writing = os.pipe()
+    os.close(reading)  # nobody will read
+    with open(output, "wb") if output != "closed" else os.fdopen(writing, "wb") as file:  # noqa: PTH123
+        asked = subprocess.run(
+            [script, "models"], stdout=file, stderr=subprocess.PIPE, text=True, env=environment, check=False
+        )
+    if output != "closed":
+        os.close(writing)
+    assert asked.returncode == status
+    assert asked.stderr.count("\n") == (1 if words else 0) and words in asked.stderr
 
 
 def test_serve_says_that_its_port_is_taken(run: Command) -> None:

@@ -59,6 +59,13 @@ def test_replicas_are_of_one_version_and_as_many_as_the_scaler_says() -> None:
     assert "replicas" not in SERVICE["spec"], "applied again it would undo the scaler's number"
 
 
+def test_no_pod_is_told_of_the_services_by_variables_of_our_own_name() -> None:
+    """Of a Service called convscope Kubernetes makes CONVSCOPE_PORT=tcp://..., which is the setting `port`."""
+    pods = [one["spec"]["template"]["spec"] for one in DOCUMENTS if one["kind"] in ("Deployment", "StatefulSet")]
+    assert len(pods) == 2
+    assert all(pod["enableServiceLinks"] is False for pod in pods)
+
+
 def test_only_the_service_reaches_redis() -> None:
     (policy,) = (one["spec"] for one in DOCUMENTS if one["kind"] == "NetworkPolicy")
     redis = next(one["spec"] for one in DOCUMENTS if one["metadata"]["name"] == "convscope-redis")

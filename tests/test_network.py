@@ -92,6 +92,13 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
         as_image(np.zeros((4, 4, 3)))  # type: ignore[arg-type]  # what a notebook may well pass
     with pytest.raises(InvalidValue, match=r"\(4, 4, 2\)"):
         as_image(np.zeros((4, 4, 2), np.uint8))
+    with pytest.raises(InvalidValue, match="no pixels: 0 x 5"):
+        as_image(Pillow.new("RGB", (0, 5)))
+    path = tmp_path / "cut.png"
+    Pillow.new("RGB", (64, 64), "red").save(path)
+    path.write_bytes(path.read_bytes()[:90])
+    with Pillow.open(path) as cut, pytest.raises(ImageUndecodable, match="truncated or damaged"):
+        as_image(cut)
     with pytest.raises(InvalidValue, match=r"\(0, 28, 3\)"):
         as_image(np.zeros((0, 28, 3), np.uint8))
     assert as_image(np.zeros((4, 6), np.uint8)).pixels.shape == (4, 6, 3)

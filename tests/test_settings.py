@@ -14,6 +14,9 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
     settings = read_settings()
     assert (settings.onnx, settings.ssl_certfile, settings.threads, settings.provider) == (None, None, 0, "auto")
     assert settings.cache_dir == Settings.model_fields["cache_dir"].default
+    monkeypatch.setenv("CONVSCOPE_PULL_URLS", "")
+    assert read_settings().pull_urls == "", "a text may be empty: from nowhere"
+    assert read_settings(onnx="", cache_bytes="").cache_bytes == Settings.model_fields["cache_bytes"].default
 
 
 def test_the_home_folder_is_found_without_a_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -21,6 +24,7 @@ def test_the_home_folder_is_found_without_a_shell(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("CONVSCOPE_CACHE_DIR", "~/cache")
     assert read_settings().cache_dir == tmp_path / "cache"
     assert read_settings(cache_dir="~/other").cache_dir == tmp_path / "other"
+    assert read_settings(onnx="~nobody-of-that-name.onnx").onnx == Path("~nobody-of-that-name.onnx")
 
 
 def test_words_may_have_capitals_and_a_prefix_any_number_of_slashes() -> None:
@@ -33,7 +37,6 @@ def test_words_may_have_capitals_and_a_prefix_any_number_of_slashes() -> None:
     ("name", "value", "message"),
     [
         ("provider", "tpu", "--provider is 'tpu': Input should be 'auto', 'cpu', 'cuda' or 'tensorrt'."),
-        ("onnx", "", "--onnx is '': it is empty"),
         ("manifest", "mine.json", "--manifest is 'mine.json': it tells of an ONNX file of your own"),
         ("cache_bytes", -1, "--cache-bytes is -1: Input should be greater than or equal to 0."),
     ],

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from fastapi import APIRouter, Query, Request, Response
 
 from app import png
-from app.errors import InvalidValue, NotSupported, Overloaded, RunNotFound, WeightsNotReady
+from app.errors import InvalidValue, NotSupported, Overloaded, RunNotFound, RunsUnavailable, WeightsNotReady
 from app.maps import draw_map
 from app.problems import documented
 from app.queries import SaliencyQuery
@@ -80,12 +80,15 @@ async def get_saliency_array(
     return await answer(request, service, run, query, BINARY)
 
 
-@router.get("/saliency/progress", responses=documented(RunNotFound, InvalidValue))
+@router.get("/saliency/progress", responses=documented(RunNotFound, InvalidValue, Overloaded, RunsUnavailable))
 async def get_saliency_progress(
     service: Desk, run: RunId, query: Annotated[SaliencyQuery, Query()], response: Response
 ) -> AttentionOut:
     """How far a map is that somebody waits for: where patches are covered, the network is asked over and over."""
-    record = await service.record(run)
-    done, of = service.attending(run, query.method or "occlusion", chosen_class(service, record, query))
+    method, index = query.method or "occlusion", query.index
+    done, of = service.attending(run, method, index) if isinstance(index, int) else (0, 0)
+    if of == 0:  # else there is such a run, whose record would be fetched twice a second
+        record = await service.record(run)
+        done, of = service.attending(run, method, chosen_class(service, record, query))
     response.headers["Cache-Control"] = "no-store"
     return AttentionOut(done=done, of=of)

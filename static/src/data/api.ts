@@ -156,8 +156,11 @@ export class Api {
   }
 
   /** How far that map is. */
-  saliencyProgress(run: string, method: SaliencyMethod, index: number, signal: AbortSignal): Promise<SaliencyProgress> {
-    return this.json(`/runs/${segment(run)}/saliency/progress?method=${segment(method)}&class=${index}`, { signal });
+  async saliencyProgress(run: string, method: SaliencyMethod, index: number, signal: AbortSignal): Promise<SaliencyProgress> {
+    // not by `ask`: a run that is gone meanwhile is no loss, as its map is still on the way
+    const answer = await fetch(this.url(`/runs/${segment(run)}/saliency/progress?method=${segment(method)}&class=${index}`), { signal });
+    if (!answer.ok) throw problemOf(answer.status, await answer.text(), null);
+    return (await answer.json()) as SaliencyProgress;
   }
 
   saliencyUrl(run: string, method: SaliencyMethod, index: number): string {
