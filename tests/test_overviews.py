@@ -29,7 +29,6 @@ def activations() -> Activations:
         "holes": np.where(rng.random((6, 14, 14)) < 0.1, np.nan, 5 + rng.random((6, 14, 14))).astype(np.float32),
         "endless": np.array([[[np.inf, 1.0]], [[2.0, 3.0]]], np.float32),
         "huge": rng.normal(size=(2, 4, 4)).astype(np.float32) * np.float32(5e37),
-        "full": np.full((4, 53, 53), np.finfo(np.float32).max, np.float32),  # whose products overflow
         "hardly": np.array([[[-1.0, 1e-35]]], np.float32),  # its ReLU ends where floats do
         "narrow": np.where(np.arange(224) < 112, 1 + 100 * np.spacing(np.float32(1)), 1)
         .astype(np.float32)
@@ -49,8 +48,7 @@ def test_many_layers_at_once_are_drawn_as_each_alone(
     together = draw_overviews(activations, 32)
     assert list(together) == [f"{name}{part}" for name in activations for part in ("", ".min", ".max")]
     for name, activation in activations.items():
-        with np.errstate(over="ignore"):
-            pixels, ranges = draw_overview(activation, 32)
+        pixels, ranges = draw_overview(activation, 32)
         if not name.endswith("large"):  # a block's product may round otherwise than the whole's
             np.testing.assert_array_equal(together[name], pixels)
         assert np.abs(together[name].astype(int) - pixels).max() <= 1
