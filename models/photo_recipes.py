@@ -66,10 +66,10 @@ RECIPES: dict[str, Recipe] = {
         dropout=0.2,  # few epochs
         renormalise=False,  # its last epochs are at 224 pixels
     ),
-    # On from the shipped weights: twice, each time two cores with bf16, 115 minutes beside other work, from 89.8 % (61
-    # epochs) to 90.6 and to 91.5. Before, they were right on 94 % of the photos that they had learned from, and mixup,
-    # harder crops and GoogLeNet as a teacher, at half of this rate, gained nothing more: a higher rate on smaller
-    # pictures learns what was missing.
+    # On from the shipped weights: twice, from 89.8 % (61 epochs) to 90.6 and to 91.5, each time in 115 minutes on two
+    # cores with bf16, beside other work. Before, they were right on 94 % of the photos that they had learned from;
+    # mixup, harder crops and GoogLeNet as a teacher, at half of this rate, gained nothing more: a higher rate on
+    # smaller pictures learns what was missing.
     "resnet34": Recipe(
         (Stage(128, 21, (0.2, 0.9)), Stage(224, 3, (0.35, 1.0))),
         peak_rate=0.08,
