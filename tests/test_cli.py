@@ -2,6 +2,7 @@
 
 import errno
 import json
+import logging
 import os
 import re
 import socket
@@ -39,11 +40,17 @@ def run(
     monkeypatch.setenv("CONVSCOPE_THREADS", "1")
     monkeypatch.setenv("CONVSCOPE_PULL_URLS", NOWHERE)
 
+    root = logging.getLogger()
+
     def command(*words: str | Path) -> tuple[int, str, str]:
+        handlers, level = root.handlers[:], root.level
         try:
             status = main([str(word) for word in words])
         except SystemExit as stop:  # argparse
             status = stop.code if isinstance(stop.code, int) else 1
+        finally:  # `serve` sets logging up for its own process
+            root.handlers[:] = handlers
+            root.setLevel(level)
         captured = capsys.readouterr()
         assert "Traceback" not in captured.err
         return status, captured.out, captured.err
