@@ -378,7 +378,11 @@ def test_patches_are_covered_when_asked_for_and_the_pointer_reads_what_each_cost
 def test_while_patches_are_covered_the_page_tells_how_far_it_is(visit: Open, catalog: Catalog) -> None:
     seen = visit(f"#model={catalog.models[0].id}")
     held: list[Route] = []
-    seen.page.route("**/saliency.npy*", held.append)
+
+    def hold(route: Route) -> None:  # not `held.append` itself: Playwright notes something on its handlers
+        held.append(route)
+
+    seen.page.route("**/saliency.npy*", hold)
     passes = {"done": 60, "of": 170}
     seen.page.route("**/saliency/progress*", lambda route: route.fulfill(json=passes))
     seen.page.locator(".bars li").nth(1).locator(".bar-row").click()
