@@ -126,6 +126,7 @@ def test_numbers_that_are_still_unpacked_are_waited_for(visit: Open) -> None:
 
 def test_what_is_said_of_a_file_outlasts_the_maps_of_the_picture_before(visit: Open, photo: bytes) -> None:
     seen = visit(f"{LIST}&model={MODELS[1]}")
+    seen.page.wait_for_load_state("networkidle")  # the list's own maps of the picture before are all there
     before, held = seen.run(), hold_first(seen, "**/overview.safetensors*")
     upload(seen, photo)
     until_held(seen, held)
